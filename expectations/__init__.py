@@ -1,0 +1,1 @@
+"""One Great Expectations suite per table, and the gate that runs them."""

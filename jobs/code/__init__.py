@@ -1,0 +1,1 @@
+"""Source code: from repositories to decisions, one module per job."""

@@ -1,0 +1,1 @@
+"""What every job stands on: session, tables, runner, ledger, gate, SQL, report, command line."""
