@@ -1,0 +1,194 @@
+"""The tables of source code, bronze to silver. Content is stored once, addressed by its SHA-256.
+
+Three quarters of crawled files are exact copies, so occurrences are cheap rows and everything measured hangs on
+`content_id`: a narrow table per measurement, one writer each, joined when a decision is made.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from jobs.kernels.signals import SIGNALS
+from lakehouse.table import Column, Table, between, matches, one_of
+
+CONTENT_ID = Column("content_id", "string", "SHA-256 of the bytes, hex", checks=(matches("[0-9a-f]{64}"),))
+SIZE = Column("size", "bigint", "size of the file", unit="bytes", checks=(between(0, None),))
+
+_OCCURRENCE = (
+    Column("source", "string", "name of the configured source"),
+    Column("repo", "string", "repository or package"),
+    Column("path", "string", "path inside the repository, with slashes"),
+    Column("commit", "string", "commit that was read, where known", nullable=True),
+    Column("version", "string", "version of the package, where known", nullable=True),
+    Column("stars", "bigint", "stars of the repository, where known", nullable=True, checks=(between(0, None),)),
+    Column("committed_at", "timestamp", "time of the commit, UTC, where known", nullable=True),
+    Column("licence", "string", "licence that the source's metadata states, where known", nullable=True),
+)
+
+code_sources = Table(
+    "bronze.code_sources",
+    row="one configured source as it was last read",
+    key=("source",),
+    columns=(
+        Column("source", "string", "name of the configured source"),
+        Column(
+            "kind", "string", "how it is read", checks=(one_of("folder", "git", "archive", "parquet", "distribution"),)
+        ),
+        Column("location", "string", "where it was read from", volatile=True),
+        Column("fingerprint", "string", "changes whenever what would be read changes", volatile=True),
+        Column("files", "bigint", "files taken in", unit="files"),
+        Column("bytes", "bigint", "bytes taken in", unit="bytes"),
+        Column("refused", "bigint", "items in quarantine", unit="files"),
+    ),
+)
+
+code_files = Table(
+    "bronze.code_files",
+    row="one occurrence of a file",
+    key=("source", "repo", "path"),
+    columns=(*_OCCURRENCE, CONTENT_ID, SIZE),
+)
+
+code_contents = Table(
+    "bronze.code_contents",
+    row="one distinct content",
+    key=("content_id",),
+    immutable=True,
+    cluster_by=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("swhid", "string", "Software Heritage identifier", checks=(matches("swh:1:cnt:[0-9a-f]{40}"),)),
+        SIZE,
+        Column("content", "binary", "the bytes as they were read"),
+    ),
+)
+
+distinct_files = Table(
+    "silver.code_files",
+    row="one distinct content with the occurrence that stands for its copies",
+    key=("content_id",),
+    cluster_by=("content_id",),
+    columns=(
+        CONTENT_ID,
+        *_OCCURRENCE,
+        SIZE,
+        Column("copies", "bigint", "occurrences of this content", checks=(between(1, None),)),
+    ),
+)
+
+code_languages = Table(
+    "silver.code_languages",
+    row="one distinct content with its language, type and encoding",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("language", "string", "language by name, extension or shebang; unknown when none fits"),
+        Column(
+            "type", "string", "class of the language", checks=(one_of("code", "data", "text", "excluded", "unknown"),)
+        ),
+        Column("how", "string", "what decided the language"),
+        Column("encoding", "string", "encoding of the bytes, where they are text", nullable=True),
+        Column("unreadable", "string", "why the bytes are not text, where they are not", nullable=True),
+    ),
+)
+
+code_bands = Table(
+    "silver.code_bands",
+    row="the LSH band hashes of one distinct content",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column(
+            "bands", "array<bigint>", "one hash per band, the band's number folded in; empty when there is no token"
+        ),
+        Column("setting", "string", "digest of the MinHash setting that made them"),
+    ),
+)
+
+code_pairs = Table(
+    "silver.code_pairs",
+    row="one candidate pair of near-duplicates with its true similarity",
+    key=("left", "right"),
+    columns=(
+        Column("left", "string", "content_id of the lesser one"),
+        Column("right", "string", "content_id of the greater one"),
+        Column("jaccard", "double", "Jaccard similarity of the shingle sets", checks=(between(0, 1),)),
+    ),
+)
+
+code_duplicates = Table(
+    "silver.code_duplicates",
+    row="one member of a cluster of near-duplicates",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("cluster", "string", "least content_id of the cluster"),
+        Column("kept", "boolean", "true for the one member that survives"),
+        Column("duplicate_of", "string", "content_id of the survivor; null for the survivor", nullable=True),
+        Column("jaccard", "double", "highest similarity to another member", checks=(between(0, 1),)),
+        Column("members", "bigint", "size of the cluster", checks=(between(2, None),)),
+    ),
+)
+
+code_texts = Table(
+    "silver.code_texts",
+    row="the text of one distinct content after notices and personal data were taken out",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("text", "string", "the text"),
+        Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes", checks=(between(0, None),)),
+        Column(
+            "notice", "string", "the licence or copyright notice that was removed, where there was one", nullable=True
+        ),
+        Column(
+            "redactions",
+            "array<struct<kind:string,start:bigint,end:bigint,placeholder:string>>",
+            "what was replaced: character offsets into the text after notice removal",
+        ),
+    ),
+)
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    return {pa.bool_(): "boolean", pa.int64(): "bigint", pa.float64(): "double"}[kind]
+
+
+code_signals = Table(
+    "silver.code_signals",
+    row="the measured signals of one distinct content",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        *(Column(s.name, _sql_type(s.type), s.description, unit=s.unit, nullable=True) for s in SIGNALS),
+    ),
+)
+
+code_decisions = Table(
+    "silver.code_decisions",
+    row="the verdict on one distinct content",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("keep", "boolean", "true when no rule was hit"),
+        Column(
+            "hits",
+            "array<struct<rule:string,value:double,limit:double,detail:string>>",
+            "every rule that was hit, with the value and the limit it crossed",
+        ),
+        Column("rules", "string", "digest of the rule set that decided"),
+    ),
+)
+
+code_sample = Table(
+    "silver.code_sample",
+    row="one kept content and whether the language's cap had room for it",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("language", "string", "language whose cap applies"),
+        Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes"),
+        Column("taken", "boolean", "true when it is within the cap"),
+        Column("cap", "bigint", "cap of the language; null when it has none", unit="bytes", nullable=True),
+    ),
+)

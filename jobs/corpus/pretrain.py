@@ -1,0 +1,34 @@
+"""The documents to pretrain on: what was kept and sampled, with its text and where it came from."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.code.tables import code_languages, code_sample, code_texts, distinct_files
+from jobs.corpus.tables import pretrain as table
+from lakehouse.job import Inputs, Job, Params
+
+
+class PretrainParams(Params):
+    """Nothing to set yet: mixing by tokens is a step of its own."""
+
+
+def pretrain(inputs: Inputs, params: PretrainParams) -> DataFrame:  # noqa: ARG001  every transform has both
+    taken = inputs[code_sample].where("taken").select("content_id", "language")
+    rows = taken.join(inputs[distinct_files], "content_id").join(
+        inputs[code_texts].select("content_id", "text", "bytes"), "content_id"
+    )
+    named = rows.withColumn("doc_id", F.col("content_id")).withColumn("corpus", F.lit("code"))
+    return named.select(*table.column_names)
+
+
+job = Job(
+    "corpus.pretrain",
+    about="the documents to pretrain on",
+    reads=(code_sample, distinct_files, code_languages, code_texts),
+    writes=(table,),
+    params=PretrainParams,
+    transform=pretrain,
+    scope=("content_id",),
+)

@@ -1,0 +1,104 @@
+"""Bytes of a file to text, or the reason why they are not text.
+
+Order: byte order mark, strict UTF-8, UTF-16 without a mark, then cp1252 (latin-1 where a byte has no meaning in
+cp1252). The fall-back decodes anything: `encoding` says that it was used, and text in an older Asian or Cyrillic
+encoding comes out as the wrong characters there. UTF-32 without a mark is "binary", and so is UTF-16 without a
+mark that holds no ASCII character at all, not even a line end.
+
+Newlines stay as they are. Cost: at most five passes at C speed and two copies of the text.
+"""
+
+import codecs
+import unicodedata
+from dataclasses import dataclass
+
+# UTF-32 first: its little-endian mark begins with the one of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_BINARY = "binary"
+
+# What text holds of the 33 ASCII control characters: BS TAB LF VT FF CR, and ESC for coloured output.
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte not in b"\b\t\n\v\f\r\x1b")
+_CONTROL_TABLE = dict.fromkeys(_CONTROLS)
+# Random bytes without a NUL hold 10% of them; of 14,826 text files under /usr the highest share was 0.13%.
+_MAX_CONTROL_SHARE = 0.05
+
+_SAMPLE = 8192  # characters looked at to tell UTF-16 from binary; both show themselves at once
+_MAX_ODD_SHARE = 0.01  # unassigned and private characters; random 16-bit units have 15%
+_MIN_ASCII_SHARE = 0.02  # Chinese prose with a line end every 40 characters has 2.5%, code in any language more
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text without its byte order mark, or None and the reason.
+
+    `encoding` is the codec that text.encode() takes to give the bytes back, without the mark; "binary" without text.
+    `reason` is None for text, "binary", or "undecodable" where a mark promises UTF-16 or UTF-32 and the bytes break it.
+    """
+
+    text: str | None
+    encoding: str
+    reason: str | None
+
+
+def decode(content: bytes) -> Decoded:
+    """The text of a file. Never raises on content; b"" is the empty text in UTF-8."""
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            decoded = _strict(content[len(mark) :], encoding)
+            if decoded is not None:
+                return decoded
+            if encoding != "utf-32-le":  # FF FE 00 00 may also open UTF-16
+                return Decoded(None, encoding, "undecodable")
+    return _unmarked(content.removeprefix(codecs.BOM_UTF8))
+
+
+def _unmarked(content: bytes) -> Decoded:
+    if b"\0" in content:
+        return _utf16(content) or Decoded(None, _BINARY, "binary")
+    if len(content.translate(None, _CONTROLS)) < (1 - _MAX_CONTROL_SHARE) * len(content):
+        return Decoded(None, _BINARY, "binary")
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return Decoded(content.decode(encoding), encoding, None)
+        except UnicodeDecodeError:
+            continue
+    return Decoded(content.decode("latin-1"), "latin-1", None)
+
+
+def _strict(content: bytes, encoding: str) -> Decoded | None:
+    """The text in this encoding, "binary" where it decodes to controls, None where it does not decode."""
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    controls = len(text) - len(text.translate(_CONTROL_TABLE))
+    if "\0" in text or controls > _MAX_CONTROL_SHARE * len(text):
+        return Decoded(None, _BINARY, "binary")
+    return Decoded(text, encoding, None)
+
+
+def _utf16(content: bytes) -> Decoded | None:
+    """UTF-16 without a mark: the byte order whose high bytes are zero more often, if what it gives is text.
+
+    A NUL may also be a low byte (U+4E00), so the order is a majority. Binary data fails on lone surrogates, on
+    U+0000 and other controls, on characters that Unicode has not assigned, or for want of any ASCII.
+    """
+    if len(content) % 2:
+        return None
+    zeros_first, zeros_second = content[0::2].count(0), content[1::2].count(0)
+    if zeros_first == zeros_second:
+        return None
+    decoded = _strict(content, "utf-16-le" if zeros_second > zeros_first else "utf-16-be")
+    if decoded is None or decoded.text is None:
+        return None
+    sample = decoded.text[:_SAMPLE]
+    odd = sum(unicodedata.category(character) in ("Cn", "Co") for character in sample)
+    ascii_ = sum(character.isascii() for character in sample)
+    if odd > _MAX_ODD_SHARE * len(sample) or ascii_ < _MIN_ASCII_SHARE * len(sample):
+        return None
+    return decoded

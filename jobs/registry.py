@@ -1,0 +1,23 @@
+"""Every job of the pipeline. The order of work is derived from what they read and write, not from this list."""
+
+from __future__ import annotations
+
+from jobs.code import bands, decide, exact_dedup, ingest, language, near_dedup, pairs, redact, sample, signals
+from jobs.corpus import pretrain
+from lakehouse.job import Graph
+
+GRAPH = Graph.of(
+    [
+        ingest.job,
+        exact_dedup.job,
+        language.job,
+        bands.job,
+        pairs.job,
+        near_dedup.job,
+        redact.job,
+        signals.job,
+        decide.job,
+        sample.job,
+        pretrain.job,
+    ]
+)

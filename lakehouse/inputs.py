@@ -1,0 +1,129 @@
+"""What a transform sees: inputs at fixed versions, cut down to the keys that changed since the job's last run.
+
+Changed keys come from Delta's change feed between the version that was read last and the version read now. Where the
+key of the job is the key of the table, the changed rows themselves come from the feed too, so that a large table is
+not scanned to find a few new rows in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from lakehouse.job import Job
+from lakehouse.lake import Lake, Span
+from lakehouse.table import Table
+
+
+class VersionedInputs:
+    """Implements `lakehouse.job.Inputs` over Delta tables. `work`: a folder for what is computed once."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        lake: Lake,
+        job: Job,
+        spans: Mapping[Table, Span],
+        work: Path,
+        *,
+        incremental: bool,
+        changed_values: Sequence[str] | None = None,
+    ) -> None:
+        self.spark, self._lake, self._job, self._spans, self._work = spark, lake, job, spans, work
+        self._incremental = incremental
+        self.held: dict[str, DataFrame] = {}
+        self._changed: DataFrame | None = None
+        if job.fingerprints:
+            self._changed = self._keys_given(changed_values)
+        elif incremental and job.scope:
+            self._changed = self._keys_moved()
+
+    @property
+    def changed(self) -> DataFrame | None:
+        return self._changed
+
+    @property
+    def nothing_changed(self) -> bool:
+        """True when the job is incremental and no key changed, so that there is nothing to compute."""
+        return self._changed is not None and self._changed.isEmpty()
+
+    def __getitem__(self, table: Table) -> DataFrame:
+        scope = list(self._job.scope)
+        if self._changed is None or not set(scope) <= set(table.column_names):
+            return self.whole(table)
+        if tuple(scope) != table.key or not self._spans[table].moved:
+            return self.whole(table).join(self._changed, scope, "left_semi").select(*table.column_names)
+        feed = self._latest(table)
+        missing = self._changed.join(feed.select(*scope), scope, "left_anti")
+        rows = feed.where(F.col("_change_type") != "delete").select(*table.column_names)
+        if missing.isEmpty():
+            return rows
+        return rows.unionByName(self.whole(table).join(missing, scope, "left_semi").select(*table.column_names))
+
+    def whole(self, table: Table) -> DataFrame:
+        now = self._spans[table].now
+        if now is None:
+            return self.spark.createDataFrame([], table.spark_schema)
+        return read(self.spark, self._lake, table, now)
+
+    def current(self, table: Table) -> DataFrame:
+        version = self._lake.version(table) if self._incremental else None
+        if version is None:
+            return self.spark.createDataFrame([], table.spark_schema)
+        return read(self.spark, self._lake, table, version)
+
+    def hold(self, name: str, rows: DataFrame) -> DataFrame:
+        path = str(self._work / name)
+        rows.write.mode("overwrite").parquet(path)
+        self.held[name] = self.spark.read.schema(rows.schema).parquet(path)
+        return self.held[name]
+
+    def _keys_given(self, values: Sequence[str] | None) -> DataFrame:
+        (column,) = self._job.scope
+        return self.spark.createDataFrame([(value,) for value in values or ()], f"`{column}` string")
+
+    def _keys_moved(self) -> DataFrame:
+        """Distinct scope keys that any input's change feed names; held, because every input is cut down by it."""
+        scope = list(self._job.scope)
+        feeds = [
+            self._feed(table, span).select(*scope)
+            for table, span in self._spans.items()
+            if span.moved and set(scope) <= set(table.column_names)
+        ]
+        if not feeds:
+            return self.spark.createDataFrame([], ", ".join(f"`{name}` string" for name in scope))
+        keys = feeds[0]
+        for feed in feeds[1:]:
+            keys = keys.unionByName(feed)
+        return self.hold("_changed", keys.distinct())
+
+    def _feed(self, table: Table, span: Span) -> DataFrame:
+        assert span.seen is not None
+        assert span.now is not None
+        return (
+            self.spark.read.format("delta")
+            .option("readChangeFeed", "true")
+            .option("startingVersion", span.seen + 1)
+            .option("endingVersion", span.now)
+            .load(self._lake.location(table))
+        )
+
+    def _latest(self, table: Table) -> DataFrame:
+        """The last thing that happened to each key in the feed: its new row, or its deletion."""
+        span = self._spans[table]
+        assert span.seen is not None
+        assert span.now is not None
+        feed = self._feed(table, span).where(F.col("_change_type") != "update_preimage")
+        if span.now == span.seen + 1:
+            return feed  # one commit names a key once
+        latest = Window.partitionBy(*table.key).orderBy(F.desc("_commit_version"))
+        return feed.withColumn("_nth", F.row_number().over(latest)).where("_nth = 1").drop("_nth")
+
+
+def read(spark: SparkSession, lake: Lake, table: Table, version: int) -> DataFrame:
+    """The table at this version."""
+    return spark.read.format("delta").option("versionAsOf", version).load(lake.location(table))

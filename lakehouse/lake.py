@@ -1,0 +1,109 @@
+"""The lake on disk: where each table lies, which version it has, who wrote it last. No JVM.
+
+The location is the truth. A table's log says by which run it was last published, so a lost ledger costs nothing but
+its own rows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from lakehouse.errors import StorageError
+from lakehouse.table import Table
+
+APP_ID = "codelake"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a publish wrote into the log beside the data: enough to rebuild its row in `ops.runs`."""
+
+    version: int
+    run_id: str
+    run_key: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Versions of one input: `seen` was read by the last run (None: never), `now` is read by this one (None: no table yet)."""
+
+    seen: int | None
+    now: int | None
+
+    @property
+    def moved(self) -> bool:
+        return self.now is not None and self.now != self.seen
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake at a root: a folder on this machine or a URI that Spark and delta-rs both understand."""
+
+    root: str
+
+    @property
+    def is_local(self) -> bool:
+        return "://" not in self.root
+
+    @property
+    def folder(self) -> Path:
+        """The root as a folder. Raises StorageError for an object store, where locks need another service."""
+        if not self.is_local:
+            raise StorageError(
+                f"{self.root}: locks and stages need a shared folder; object stores are read-only for now. Use a mounted path."
+            )
+        return Path(self.root)
+
+    def location(self, table: Table) -> str:
+        return (
+            str(Path(self.root).absolute() / table.path) if self.is_local else f"{self.root.rstrip('/')}/{table.path}"
+        )
+
+    def exists(self, table: Table) -> bool:
+        return DeltaTable.is_deltatable(self.location(table))
+
+    def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
+        """The table at a version (the newest by default), or None where it was never created."""
+        try:
+            return DeltaTable(self.location(table), version=version)
+        except TableNotFoundError:
+            return None
+
+    def version(self, table: Table) -> int | None:
+        opened = self.open(table)
+        return None if opened is None else opened.version()
+
+    def last_publish(self, table: Table) -> Commit | None:
+        """The newest commit that a run of ours made; maintenance commits carry no run key and are passed over."""
+        opened = self.open(table)
+        if opened is None:
+            return None
+        for limit in (5, None):  # nearly always among the newest; the whole log only when it is not
+            for entry in opened.history(limit):
+                facts = _facts(entry.get("userMetadata"))
+                if facts is not None:
+                    return Commit(int(entry["version"]), facts["run_id"], facts["run_key"], facts)
+        return None
+
+    def epoch(self, table: Table) -> int:
+        """The highest transaction number that a publish used; the next one takes one more, an older writer is fenced off."""
+        opened = self.open(table)
+        found = None if opened is None else opened.transaction_version(APP_ID)
+        return 0 if found is None else int(found)
+
+
+def _facts(text: str | None) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        facts = json.loads(text)
+    except json.JSONDecodeError:
+        return None  # another tool's metadata
+    return facts if isinstance(facts, dict) and "run_key" in facts else None

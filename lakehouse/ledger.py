@@ -1,0 +1,220 @@
+"""The lake's books: one row in `ops.runs` per job run, one in `ops.expectation_results` per judged expectation.
+
+Written by delta-rs, not by Spark, so that a run whose session failed is still recorded, and read without a JVM. The
+data commit is the truth: a row that is missing because the process died after its commit is put back from the log.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+
+from lakehouse import ops
+from lakehouse.errors import StorageError
+from lakehouse.job import Graph, Job
+from lakehouse.lake import Commit, Lake
+from lakehouse.lock import Holder, hold
+from lakehouse.table import Table
+
+SUCCESS = ("published", "unchanged")
+LOCK_SECONDS = 60.0  # an append takes milliseconds; a minute means that something is stuck
+
+
+def new_run_id() -> str:
+    """Unique, and sorts by time: UTC to the microsecond, then the process."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond:06d}-{os.getpid():x}"
+
+
+def append(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows under the table's lock. Raises StorageError when the lake cannot be written."""
+    if not rows:
+        return
+    data = pa.Table.from_pylist([dict(row) for row in rows], schema=table.arrow_schema)
+    holder = Holder.me("-", f"writing {table.name}", datetime.now(UTC).isoformat(timespec="seconds"))
+    try:
+        with hold(lake.folder, table.name, holder, wait_seconds=LOCK_SECONDS):
+            _ensure(lake, table)
+            write_deltalake(lake.location(table), data, mode="append")
+    except OSError as error:
+        raise StorageError(f"{lake.location(table)}: {error}. Check free space and write permission.") from error
+
+
+def _ensure(lake: Lake, table: Table) -> None:
+    if lake.exists(table):
+        return
+    properties: Mapping[str, str | None] = {
+        key: value for key, value in table.table_properties.items() if key != "delta.enableDeletionVectors"
+    }
+    DeltaTable.create(
+        lake.location(table),
+        table.arrow_schema,
+        mode="ignore",
+        description=f"One row is {table.row}.",
+        configuration=properties,
+        raise_if_key_not_exists=False,
+    )
+
+
+def read(lake: Lake, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a small table; no rows where it does not exist."""
+    opened = lake.open(table)
+    if opened is None:
+        schema = table.arrow_schema
+        return schema.empty_table() if columns is None else schema.empty_table().select(list(columns))
+    return opened.to_pyarrow_dataset().to_table(columns=None if columns is None else list(columns))
+
+
+def runs(lake: Lake) -> list[dict[str, Any]]:
+    """Every run in the ledger, oldest first."""
+    rows: list[dict[str, Any]] = read(lake, ops.runs).to_pylist()
+    return sorted(rows, key=lambda row: row["run_id"])
+
+
+def latest(lake: Lake, job: Job, known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The facts of the job's last success: from the ledger, or from the table's own log where that is newer."""
+    rows = [row for row in known if row["job"] == job.name and row["status"] in SUCCESS]
+    row = rows[-1] if rows else None
+    commit = lake.last_publish(job.writes[-1])
+    if commit is not None and (row is None or row["run_id"] < commit.run_id):
+        return {**commit.facts, "outputs": _output(job.writes[-1], commit)}
+    if commit is None and not lake.exists(job.writes[-1]):
+        return None  # the table was removed: whatever the ledger says, its rows are gone
+    return row
+
+
+def reconcile(lake: Lake, graph: Graph) -> list[str]:
+    """Put back the ledger rows of runs that died between their commit and their row; return their run ids."""
+    known = {row["run_id"] for row in read(lake, ops.runs, ["run_id"]).to_pylist()}
+    missing = []
+    for job in graph.jobs:
+        commit = lake.last_publish(job.writes[-1])
+        if commit is not None and commit.run_id not in known and commit.facts.get("job") == job.name:
+            missing.append(_from_commit(job, commit))
+    append(lake, ops.runs, missing)
+    return [row["run_id"] for row in missing]
+
+
+def _output(table: Table, commit: Commit) -> list[dict[str, Any]]:
+    counts = commit.facts.get("counts", {}).get(table.name, [0, 0, 0])
+    names = ("inserted", "updated", "deleted")
+    return [{"name": table.name, "version": commit.version, **dict(zip(names, counts, strict=True))}]
+
+
+def _from_commit(job: Job, commit: Commit) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    outputs = _output(job.writes[-1], commit)
+    facts = {name: commit.facts.get(name, "") for name in ("code", "params", "params_json", "lock")}
+    return {
+        "run_id": commit.run_id,
+        "job": job.name,
+        "status": "published",
+        "run_key": commit.run_key,
+        **facts,
+        "inputs": commit.facts.get("inputs", []),
+        "outputs": outputs,
+        "rows_out": sum(o["inserted"] + o["updated"] + o["deleted"] for o in outputs),
+        "bytes_in": 0,
+        "seconds": 0.0,
+        "cpu_seconds": 0.0,
+        "peak_mb": 0.0,
+        "started_at": now,
+        "ended_at": now,
+        "host": os.uname().nodename,
+        "error": "recovered from the table's log: the process ended between its commit and this row",
+    }
+
+
+def killed(lake: Lake, holder: Holder, job: Job) -> None:
+    """Record a run whose process died while it held the lock of the job's tables."""
+    known = {row["run_id"] for row in read(lake, ops.runs, ["run_id"]).to_pylist()}
+    if holder.run_id in known or not holder.doing.endswith(job.name):
+        return
+    started = datetime.fromisoformat(holder.since)
+    row = _blank(job, holder.run_id, "killed", started)
+    row |= {"host": holder.host, "error": f"process {holder.pid} ended without a word; nothing half-done was published"}
+    append(lake, ops.runs, [row])
+
+
+def _blank(job: Job, run_id: str, status: str, started: datetime) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "run_id": run_id,
+        "job": job.name,
+        "status": status,
+        "run_key": "0" * 64,
+        "code": "",
+        "params": "",
+        "params_json": "",
+        "lock": "",
+        "inputs": [],
+        "outputs": [],
+        "rows_out": 0,
+        "bytes_in": 0,
+        "seconds": (now - started).total_seconds(),
+        "cpu_seconds": 0.0,
+        "peak_mb": 0.0,
+        "started_at": started,
+        "ended_at": now,
+        "host": os.uname().nodename,
+        "error": "",
+    }
+
+
+class Clock:
+    """Wall time, CPU time and peak memory of this process and all it started, between `start` and `stop`."""
+
+    INTERVAL_SECONDS = 0.5
+
+    def __init__(self) -> None:
+        import threading
+
+        self.started = datetime.now(UTC)
+        self._begin, self._cpu, self._peak = time.monotonic(), _usage()[0], 0.0
+        self._spent = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self.INTERVAL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        cpu, resident = _usage()
+        self._spent = max(self._spent, cpu - self._cpu)
+        self._peak = max(self._peak, resident)
+
+    def stop(self) -> dict[str, Any]:
+        self._stop.set()
+        self._thread.join()
+        self._look()
+        return {
+            "started_at": self.started,
+            "ended_at": datetime.now(UTC),
+            "seconds": time.monotonic() - self._begin,
+            "cpu_seconds": self._spent,
+            "peak_mb": self._peak,
+        }
+
+
+def _usage() -> tuple[float, float]:
+    """CPU seconds and resident MB (10^6 bytes) of the process tree. Shared pages count once per process."""
+    import psutil
+
+    cpu = resident = 0.0
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        try:
+            times, memory = process.cpu_times(), process.memory_info()
+        except psutil.NoSuchProcess:
+            continue  # ended between the listing and the look
+        cpu += times.user + times.system
+        resident += memory.rss / 1e6
+    return cpu, resident

@@ -1,0 +1,74 @@
+"""Publish: one atomic, idempotent, fenced Delta commit per table.
+
+Every publish carries a transaction number one above the highest that the table has seen. An identical second write is
+skipped by Delta, a writer that was paused and overtaken has a lower number and is skipped too; because a skip raises
+nothing, the log is read back afterwards. The run's key and inputs travel in the commit, so the commit is the truth
+and `ops.runs` can be rebuilt from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from lakehouse.errors import JobFailed
+from lakehouse.lake import APP_ID, Lake
+from lakehouse.stage import OP, Staged
+from lakehouse.table import Table
+
+
+def create(spark: SparkSession, lake: Lake, table: Table) -> int:
+    """Make the table where it does not exist; return its version."""
+    version = lake.version(table)
+    if version is None:
+        spark.sql(table.ddl(lake.location(table)))
+        version = lake.version(table)
+        assert version is not None
+    return version
+
+
+def publish(spark: SparkSession, lake: Lake, table: Table, staged: Staged, facts: Mapping[str, Any]) -> int:
+    """Commit the staged changes; return the version they have. The table's lock must be held.
+
+    Raises JobFailed when another writer was faster, which the lock rules out unless it was taken by force.
+    """
+    if staged.empty:
+        return staged.base
+    number = lake.epoch(table) + 1
+    said = json.dumps(dict(facts), sort_keys=True)
+    if staged.updated or staged.deleted:
+        _merge(spark.newSession(), lake, table, staged, number, said)
+    else:
+        _append(spark, lake, table, staged, number, said)
+    last = lake.last_publish(table)
+    if last is None or last.run_id != facts["run_id"]:
+        raise JobFailed(
+            f"{table.name}: the commit of run {facts['run_id']} was skipped, because run"
+            f" {last.run_id if last else 'unknown'} wrote the table in between. Run the same command again."
+        )
+    return last.version
+
+
+def _append(spark: SparkSession, lake: Lake, table: Table, staged: Staged, number: int, said: str) -> None:
+    writer = staged.changes(spark, table).drop(OP).write.format("delta").mode("append")
+    options = {"txnAppId": APP_ID, "txnVersion": str(number), "userMetadata": said}
+    writer.options(**options).save(lake.location(table))
+
+
+def _merge(own: SparkSession, lake: Lake, table: Table, staged: Staged, number: int, said: str) -> None:
+    """MERGE takes its transaction number from session settings, so it gets a session of its own."""
+    own.conf.set("spark.databricks.delta.write.txnAppId", APP_ID)
+    own.conf.set("spark.databricks.delta.write.txnVersion", str(number))
+    own.conf.set("spark.databricks.delta.commitInfo.userMetadata", said)
+    staged.changes(own, table).createOrReplaceTempView("staged")
+    columns = [f"`{name}`" for name in table.column_names]
+    sets = ", ".join(f"t.{name} = s.{name}" for name in columns)
+    own.sql(
+        f"MERGE INTO delta.`{lake.location(table)}` t USING staged s ON {table.merge_condition('t', 's')}"
+        f" WHEN MATCHED AND s.{OP} = 'delete' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets}"
+        f" WHEN NOT MATCHED AND s.{OP} <> 'delete' THEN INSERT ({', '.join(columns)})"
+        f" VALUES ({', '.join('s.' + name for name in columns)})"
+    )
