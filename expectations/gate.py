@@ -286,7 +286,7 @@ def _unjudged(expectation: Any, why: str) -> Any:
         success=False,
         expectation_config=expectation.configuration,
         result={},
-        exception_info={"raised_exception": True, "exception_message": why, "exception_traceback": None},
+        exception_info={"raised_exception": True, "exception_message": why, "exception_traceback": ""},
     )
 
 

@@ -106,9 +106,12 @@ class Job:
         """Digest of every source file of `jobs` that the transform can reach, and of the tables it writes.
 
         The runner and the command line are left out on purpose: they decide when a job runs, not what it answers.
+        Modules called `tables` only declare; what the job writes enters by each table's own digest.
         """
         digest = hashlib.sha256()
         for module in reachable(self.transform.__module__):
+            if module.endswith(".tables"):
+                continue
             digest.update(f"{module}\0{_module_digest(module)}\n".encode())
         for table in self.writes:
             digest.update(table.digest.encode())
@@ -148,7 +151,7 @@ def reachable(module: str, package: str = "jobs") -> tuple[str, ...]:
         file = _source(name)
         if file is not None:  # else a name inside a module
             found.add(name)
-            waiting += _imports(file)
+            waiting += () if name.endswith(".tables") else _imports(file)
     return tuple(sorted(found))
 
 

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.code.tables import code_decisions, code_duplicates, code_languages, code_signals, distinct_files
+from jobs.code.signals import code_signals
+from jobs.code.tables import code_decisions, code_duplicates, code_languages, distinct_files
 from jobs.kernels.signals import SIGNALS
 from lakehouse.job import Inputs, Job, Params
 

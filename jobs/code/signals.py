@@ -7,9 +7,25 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from jobs.code.tables import code_signals, code_texts
+from jobs.code.tables import CONTENT_ID, code_texts
 from jobs.kernels import signals as kernel
 from lakehouse.job import Inputs, Job, Params
+from lakehouse.table import Column, Table
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    return {pa.bool_(): "boolean", pa.int64(): "bigint", pa.float64(): "double"}[kind]
+
+
+code_signals = Table(
+    "silver.code_signals",
+    row="the measured signals of one distinct content",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        *(Column(s.name, _sql_type(s.type), s.description, unit=s.unit, nullable=True) for s in kernel.SIGNALS),
+    ),
+)
 
 
 class SignalsParams(Params):

@@ -6,9 +6,6 @@ Three quarters of crawled files are exact copies, so occurrences are cheap rows 
 
 from __future__ import annotations
 
-import pyarrow as pa
-
-from jobs.kernels.signals import SIGNALS
 from lakehouse.table import Column, Table, between, matches, one_of
 
 CONTENT_ID = Column("content_id", "string", "SHA-256 of the bytes, hex", checks=(matches("[0-9a-f]{64}"),))
@@ -149,20 +146,6 @@ code_texts = Table(
     ),
 )
 
-
-def _sql_type(kind: pa.DataType) -> str:
-    return {pa.bool_(): "boolean", pa.int64(): "bigint", pa.float64(): "double"}[kind]
-
-
-code_signals = Table(
-    "silver.code_signals",
-    row="the measured signals of one distinct content",
-    key=("content_id",),
-    columns=(
-        CONTENT_ID,
-        *(Column(s.name, _sql_type(s.type), s.description, unit=s.unit, nullable=True) for s in SIGNALS),
-    ),
-)
 
 code_decisions = Table(
     "silver.code_decisions",

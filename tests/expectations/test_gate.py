@@ -191,7 +191,9 @@ def judged(spark: SparkSession) -> dict[str, tuple[dict[str, Outcome], dict[str,
     for name, make in FRAMES.items():
         frame = make(spark).cache()
         ours = check(frame, RULES, table="frames", key=("id",), docs=None, run_name=name)
+        spark.conf.set("spark.sql.codegen.wholeStage", "false")  # 300 tiny queries, each compiled for a few rows
         plain = asset.get_batch({"dataframe": frame}).validate(suite, result_format="BASIC")
+        spark.conf.unset("spark.sql.codegen.wholeStage")
         theirs = {result.expectation_config.meta["id"]: result for result in plain.results}
         said[name] = ({outcome.expectation: outcome for outcome in ours.outcomes}, theirs)
         frame.unpersist()
@@ -226,9 +228,11 @@ def test_every_supported_expectation_passes_and_fails_somewhere_in_these_rules(j
 def test_examples_hold_the_values_that_the_library_found_unexpected(judged: Any) -> None:
     ours, theirs = judged["mixed"]
     compared = 0
+    # The library drops NaN from its list; examples are JSON, with bytes as base64 and times in ISO 8601.
+    differ = {"x", "raw", "t"}
     for rule in RULES:
         columns, outcome = metrics.columns_of(rule), ours[rule.id]
-        if outcome.success or not outcome.unexpected or outcome.unexpected > 5 or {*columns} & {"raw", "place.city"}:
+        if outcome.success or not outcome.unexpected or outcome.unexpected > 5 or differ & {*columns}:
             continue
         found = [[json.loads(example)[column] for column in columns] for example in outcome.examples]
         expected = [as_list(value) for value in theirs[rule.id].result["partial_unexpected_list"]]

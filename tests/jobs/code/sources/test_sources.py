@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -63,6 +63,7 @@ def test_the_same_source_gives_the_same_rows_in_the_same_order(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=12)  # an example starts up to fourteen git processes
 @given(shard_bytes=st.integers(1, 3_000_000))
 def test_the_shards_of_any_size_together_give_each_row_once(
     kind: str,
