@@ -78,7 +78,7 @@ def build(config: SparkConfig, *, say: Callable[[str], None] = lambda _: None) -
     settings = {**SETTINGS, **(LOCAL if local else {}), **_classpath(files, local)}
     if local:
         settings["spark.driver.memory"] = config.driver_memory
-        archive = _archive(cache, found, files, say) if config.fast_start else None
+        archive = class_archive(cache, found, files, say) if config.fast_start else None
         settings["spark.driver.extraJavaOptions"] = _java_options(config.fast_start, archive)
     settings |= config.conf
     return _start(config.master, settings)
@@ -121,7 +121,7 @@ def jvm_pid(spark: SparkSession) -> int | None:
     return None if process is None else int(process.pid)
 
 
-def _archive(cache: Path, found: java.Java, files: list[Path], say: Callable[[str], None]) -> Path | None:
+def class_archive(cache: Path, found: java.Java, files: list[Path], say: Callable[[str], None]) -> Path | None:
     """The class-data archive for this Java and class path, made first where it is missing; None when it cannot be made."""
     import pyspark
 

@@ -31,17 +31,17 @@ _BLANK_LINES = re.compile(rf"(?:[ \t\f\v]*+{_EOL})*+")
 _SPACES = re.compile(r"[ \t\f\v]*+")
 
 # Comments wrap: between two words of a notice there may be a line end and the comment mark of the next line.
-_BETWEEN_WORDS = r"[\s*#;%/!'\"|-]+"
+_BETWEEN_WORDS = r"(?:[\s*#;%/!'\"|-]+)"
 
 
 @dataclass(frozen=True, slots=True)
 class CommentSyntax:
     """How one language writes comments, and which comments of a head are notices.
 
-    `line`: marks that comment to the end of the line; where one begins another, the longer mark is its own kind.
-    `block`: (open, close) pairs; `nested` says that they nest. `preamble`: RE2 patterns of what stays at the head.
-    `code`: beginnings that look like a comment and are none (`#[` in PHP). `line_stop` ends a line comment early
-    (`?>` in PHP): a line that holds it ends the head. `notice`: RE2 patterns, any case.
+    `line`: marks that comment to the end of the line. `block`: (open, close) pairs; `nested` says that they nest.
+    `preamble`: RE2 patterns of what stays at the head. `code`: beginnings that end the head though they look like a
+    comment (`#[` in PHP, `///` in Rust). `line_stop`: a comment line that holds it ends the head (`?>` in PHP).
+    `notice`: RE2 patterns, any case; a space stands for any run of white space and comment marks.
     """
 
     line: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ class _Scanner:
 @lru_cache(maxsize=1024)
 def _scanner(syntax: CommentSyntax) -> _Scanner:
     opens = [pair[0] for pair in syntax.block]
-    runs = [_run_of(mark, [*syntax.line, *opens, *syntax.code], syntax.line_stop) for mark in syntax.line]
+    runs = [_run_of(mark, (*opens, *syntax.code), syntax.line_stop) for mark in syntax.line]
     blocks = []
     for begin, close in sorted(syntax.block, key=lambda pair: -len(pair[0])):
         both = re.compile(f"{re.escape(begin)}|{re.escape(close)}") if syntax.nested else None
@@ -156,13 +156,13 @@ def _scanner(syntax: CommentSyntax) -> _Scanner:
     )
 
 
-def _run_of(mark: str, others: list[str], line_stop: str) -> str:
-    """A regular expression for lines that begin with this mark and not with a longer one. Possessive, so linear."""
-    longer = sorted({re.escape(other) for other in others if other != mark and other.startswith(mark)})
-    unless = f"(?!{'|'.join(longer)})" if longer else ""
+def _run_of(mark: str, unless: tuple[str, ...], line_stop: str) -> str:
+    """A regular expression for lines with this comment mark. Possessive, so linear."""
+    others = "|".join(re.escape(other) for other in unless if other.startswith(mark))
+    no_other = f"(?!{others})" if others else ""
     word_end = r"(?![A-Za-z0-9_])" if mark[-1].isalnum() else ""
-    stop = rf"(?![^\r\n]*?{re.escape(line_stop)})" if line_stop else ""
-    return rf"(?:[ \t]*+{unless}{re.escape(mark)}{word_end}{stop}[^\r\n]*+(?:{_EOL}|\Z))++"
+    no_stop = rf"(?![^\r\n]*?{re.escape(line_stop)})" if line_stop else ""
+    return rf"(?:[ \t]*+{no_other}{re.escape(mark)}{word_end}{no_stop}[^\r\n]*+(?:{_EOL}|\Z))++"
 
 
 def _head(text: str, scanner: _Scanner) -> Iterator[tuple[int, int, bool]]:

@@ -12,7 +12,8 @@ Cost: one listing per shard, then the shard's own objects. Memory: the shard's l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO
 
@@ -81,29 +82,31 @@ def read(shard: Shard, limits: Limits) -> Iterator[Occurrence | Unreadable]:
     span = shard.span
     entries = [e for e in _listing(shard.spec, repository, commit, limits) if e.path in span]
     checked = [_check(entry, limits) for entry in _mark_duplicates(entries)]
-    contents = _contents(repository, [e for e in checked if isinstance(e, Entry)], limits.max_file_bytes)
-    for entry, verdict in zip(entries, checked, strict=True):
-        answer = next(contents) if isinstance(verdict, Entry) else verdict
-        if isinstance(answer, Fault):
-            yield shard.origin.unreadable(printable(entry.path), answer)
-        else:
-            yield shard.origin.occurrence(entry.path.decode("utf-8"), answer)
+    wanted = [entry for entry in checked if isinstance(entry, Entry)]
+    with closing(_contents(repository, wanted, limits.max_file_bytes)) as contents:
+        for entry, verdict in zip(entries, checked, strict=True):
+            answer = next(contents) if isinstance(verdict, Entry) else verdict
+            if isinstance(answer, Fault):
+                yield shard.origin.unreadable(printable(entry.path), answer)
+            else:
+                yield shard.origin.occurrence(entry.path.decode("utf-8"), answer)
 
 
-def _listing(spec: SourceSpec, repository: Repository, commit: str, limits: Limits) -> Iterator[Entry]:
+def _listing(spec: SourceSpec, repository: Repository, commit: str, limits: Limits) -> Generator[Entry, None, None]:
     """The tree's files in git's order, at most one more than `max_archive_members`.
 
     The bound is for trees that name one subtree many times over: a few hundred bytes can unfold into billions of paths.
     """
     arguments = ("ls-tree", "-r", "-l", "-z", "--full-tree", commit)
     try:
-        for count, record in enumerate(repository.records(*arguments, longest=_LONGEST_RECORD)):
-            head, _, path = record.partition(b"\t")
-            mode, _, oid, size = head.split()
-            if count == limits.max_archive_members:
-                yield Entry(b"", oid, None, path)
-                return
-            yield Entry(mode, oid, int(size) if size.isdigit() else None, path)
+        with closing(repository.records(*arguments, longest=_LONGEST_RECORD)) as records:
+            for count, record in enumerate(records):
+                head, _, path = record.partition(b"\t")
+                mode, _, oid, size = head.split()
+                if count == limits.max_archive_members:
+                    yield Entry(b"", oid, None, path)
+                    return
+                yield Entry(mode, oid, int(size) if size.isdigit() else None, path)
     except GitError as error:
         raise _damaged(spec, commit, error) from error
 
@@ -146,11 +149,11 @@ def _check(marked: tuple[Entry, bool], limits: Limits) -> Entry | Fault:
         if entry.size > limits.max_file_bytes:
             raise over_cap(entry.size, limits.max_file_bytes)
     except Fault as fault:
-        return fault
+        return fault.with_traceback(None)  # the frames would keep the whole listing, and this shard's git, alive
     return entry
 
 
-def _contents(repository: Repository, entries: Sequence[Entry], cap: int) -> Iterator[bytes | Fault]:
+def _contents(repository: Repository, entries: Sequence[Entry], cap: int) -> Generator[bytes | Fault, None, None]:
     """One answer per entry. git ends at the first damaged object: it is then started again behind that one."""
     done = 0
     while done < len(entries):

@@ -13,7 +13,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ class Repository:
             raise GitError(_said(done.stderr))
         return done.stdout.removesuffix(b"\n") if done.returncode == 0 else None
 
-    def records(self, *arguments: str, longest: int) -> Iterator[bytes]:
+    def records(self, *arguments: str, longest: int) -> Generator[bytes, None, None]:
         """The NUL-terminated records of a command as they come, each cut at `longest` bytes.
 
         Raises GitError where git fails. Stops git when the caller stops. Memory: one record and one chunk.

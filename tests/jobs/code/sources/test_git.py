@@ -239,7 +239,7 @@ def test_programs_that_a_repository_names_are_not_run(tmp_path, spec, reading, r
 
 
 def test_git_variables_and_settings_of_the_caller_change_nothing(
-    tmp_path, spec, reading, repository, git, monkeypatch
+    tmp_path, spec, reading, repository, monkeypatch
 ) -> None:
     work = repository(tmp_path / "work", FILES)
     other = repository(tmp_path / "other", {"x": b"x"})

@@ -135,7 +135,8 @@ def test_zip64_fields_are_understood(read_bytes, monkeypatch) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, content in FILES.items():
-            archive.writestr(name, content)
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
     packed = out.getvalue()
     assert b"PK\x06\x06" in packed
     assert read_bytes(packed).files == FILES
