@@ -212,10 +212,13 @@ class _Judge:
         # Expectations ask it only which engine it is: it holds no batch and runs nothing.
         self.engine = SparkDFExecutionEngine(persist=False, spark=batch.sparkSession)
         self.errors = {rule.id: why for rule in rules if (why := metrics.misfit(rule, batch.schema))}
+        self.asked: dict[str, list[Any]] = {}
         needs: dict[Any, metrics.Need] = {_ROWS: metrics.Need((F.count("*"),))}
         for rule in rules:
             if rule.id not in self.errors:
-                for metric in self._depends(rule):
+                depends = suite[rule.id].get_validation_dependencies(self.engine, _runtime())
+                self.asked[rule.id] = list(depends.metric_configurations.values())
+                for metric in self.asked[rule.id]:
                     if not metric.metric_name.endswith(_VALUES):
                         needs.setdefault(metric.id, metrics.need(metric.metric_name, rule, batch.schema))
         self.measured = metrics.measure(batch, needs)
@@ -230,27 +233,19 @@ class _Judge:
         unexpected = None if examples is None else _values(rule, examples)
         values = {
             metric.id: unexpected if metric.metric_name.endswith(_VALUES) else self._value(metric.id)
-            for metric in self._depends(rule)
+            for metric in self.asked[rule.id]
         }
+        expectation = self.suite[rule.id]
         try:
-            return self.suite[rule.id].metrics_validate(
-                values, runtime_configuration=_runtime(), execution_engine=self.engine
-            )
-        except (
-            GreatExpectationsError,
-            TypeError,
-            ValueError,
-        ) as error:  # a limit that cannot be compared, an unknown type
-            return _unjudged(self.suite[rule.id], str(error))
-
-    def _depends(self, rule: Rule) -> list[Any]:
-        asked = self.suite[rule.id].get_validation_dependencies(self.engine, _runtime())
-        return list(asked.metric_configurations.values())
+            return expectation.metrics_validate(values, _runtime(), execution_engine=self.engine)
+        except (GreatExpectationsError, TypeError, ValueError) as error:
+            # A limit that cannot be compared with what was observed, or a type that Spark does not have.
+            return _unjudged(expectation, str(error))
 
     def _why_not(self, rule: Rule) -> str | None:
         if rule.id in self.errors:
             return self.errors[rule.id]
-        said = (self.measured.errors.get(metric.id) for metric in self._depends(rule))
+        said = (self.measured.errors.get(metric.id) for metric in self.asked[rule.id])
         return next(filter(None, said), None)
 
     def _value(self, metric: Any) -> Any:

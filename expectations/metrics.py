@@ -11,7 +11,7 @@ with null is not a failure, and all rows of a repeated key are unexpected.
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -340,31 +340,43 @@ def examples(batch: DataFrame, rules: Sequence[Rule], key: Sequence[str]) -> dic
     types = {field["name"]: field["type"] for field in _fields(batch.schema)}
 
     def shown(names: Sequence[str]) -> Column:
-        return F.struct(*(_cut(F.col(name), types[name]).alias(name) for name in names))
+        return F.struct(*(_start(F.col(name), types[name]).alias(name) for name in names))
 
     named = [name for name in key if name in types]
     flags = [f"__failing_{i}" for i in range(len(rules))]
     marked = batch.select("*", *(failing(rule).alias(flag) for rule, flag in zip(rules, flags, strict=True)))
     picked = []
     for rule, flag in zip(rules, flags, strict=True):
-        parts = [shown(named).alias("key"), shown(columns_of(rule)).alias("values")]
-        row = F.when(F.col(flag), F.to_json(F.struct(*parts), {"ignoreNullFields": "false"}))
+        row = F.when(F.col(flag), F.struct(shown(named).alias("key"), shown(columns_of(rule)).alias("values")))
         picked.append(F.min_by(row, row, MAX_EXAMPLES).alias(flag))
     found = marked.where(" OR ".join(flags)).agg(*picked).collect()[0]
-    return {rule.id: [json.loads(row) for row in found[flag] or ()] for rule, flag in zip(rules, flags, strict=True)}
+    return {
+        rule.id: [
+            {part: {name: _cut(value) for name, value in row[part].asDict().items()} for part in ("key", "values")}
+            for row in found[flag] or ()
+        ]
+        for rule, flag in zip(rules, flags, strict=True)
+    }
 
 
-def _cut(value: Column, kind: T.DataType) -> Column:
-    """The value as an example shows it: its first characters and … where it is longer."""
+def _start(value: Column, kind: T.DataType) -> Column:
+    """A value of any type as far as an example shows it, in a form that can be ordered. Evaluated in each failing row."""
     if isinstance(kind, T.BinaryType):
         value = F.base64(F.substring(value, 1, MAX_VALUE_CHARS))
     elif isinstance(kind, T.ArrayType | T.MapType | T.StructType | T.VariantType):
         value = F.to_json(value)
     elif not isinstance(kind, T.StringType):
         return value
-    return F.when(
-        F.length(value) > MAX_VALUE_CHARS, F.concat(F.left(value, F.lit(MAX_VALUE_CHARS - 1)), F.lit("…"))
-    ).otherwise(value)
+    return F.left(value, F.lit(MAX_VALUE_CHARS + 1))
+
+
+def _cut(value: Any) -> Any:
+    """The value for JSON: long text ends in …, and what JSON has no word for is written as text."""
+    if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
+        return value[: MAX_VALUE_CHARS - 1] + "…"
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 def _first_line(error: Exception) -> str:

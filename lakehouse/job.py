@@ -88,7 +88,8 @@ class Job:
 
     `scope`: columns that both inputs and outputs carry and by which the job is incremental; empty means that it looks
     at everything each time. `fingerprints` says, by value of the scope, what is read from outside the lake; the last
-    table then has a column `fingerprint`. `measures`: the input whose column `size` says how many bytes were looked at.
+    table then has a column `fingerprint`. `measures`: the input, or what is held
+    under this name, whose column `size` or `bytes` says how much was looked at.
     """
 
     name: str
@@ -99,7 +100,7 @@ class Job:
     transform: Transform
     scope: tuple[str, ...] = ()
     fingerprints: Fingerprints | None = None
-    measures: Table | None = None
+    measures: Table | str | None = None
 
     @property
     def code(self) -> str:

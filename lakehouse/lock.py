@@ -79,11 +79,15 @@ def hold(
     try:
         _wait(path, fd, wait_seconds, waiting)
         died = _read(fd)
-        if died is not None and died.jvm is not None and died.host == holder.host:
+        if died is not None and died.jvm is not None and (died.host, died.pid) != (holder.host, holder.pid):
             _outlive(died.jvm, path, wait_seconds)
         lock = TableLock(path, fd, holder, died)
         lock.write(holder)
-        yield lock
+        try:
+            yield lock
+        except Exception:
+            lock.write(None)  # an interrupt leaves the name: its JVM may still be committing
+            raise
         lock.write(None)
     finally:
         os.close(fd)
@@ -138,7 +142,7 @@ def _wait(path: Path, fd: int, seconds: float, waiting: Callable[[str], None]) -
 
 def _outlive(jvm: int, path: Path, seconds: float) -> None:
     """Wait until the dead holder's JVM is gone too, so that its last commit cannot race with ours."""
-    end = time.monotonic() + max(seconds, 30)
+    end = time.monotonic() + max(seconds, 30)  # a JVM that lost its parent ends within seconds
     while _is_java(jvm):
         if time.monotonic() >= end:
             raise Locked(

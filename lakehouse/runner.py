@@ -114,6 +114,8 @@ class Runner:
             explained = _explained(error, step.job, self.lake)
             row["status"] = "gate_failed" if isinstance(explained, GateFailed) else "failed"
             row["error"] = str(explained)
+            if explained is error:
+                raise
             raise explained from error
         finally:
             row |= clock.stop() | {"host": os.uname().nodename}
@@ -284,15 +286,12 @@ class Runner:
 
 
 def _bytes(inputs: VersionedInputs, job: Job) -> int:
-    """Bytes that the job looked at: the sum of `size` (files) or `bytes` (text) over the changed rows it measures by."""
+    """Bytes that the job looked at: the sum of `size` (files) or `bytes` (text) over the changed rows it measures."""
     from pyspark.sql import functions as F
 
-    if job.fingerprints:
-        rows = inputs.held["read"]
-    elif job.measures is not None:
-        rows = inputs[job.measures]
-    else:
+    if job.measures is None:
         return 0
+    rows = inputs.held[job.measures] if isinstance(job.measures, str) else inputs[job.measures]
     (total,) = rows.agg(F.sum("size" if "size" in rows.columns else "bytes")).collect()
     return int(total[0] or 0)
 

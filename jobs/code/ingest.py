@@ -169,4 +169,5 @@ job = Job(
     transform=ingest,
     scope=("source",),
     fingerprints=fingerprints,
+    measures="read",
 )

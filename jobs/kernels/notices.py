@@ -82,13 +82,14 @@ def strip_notice(text: str, syntax: CommentSyntax) -> Stripped:
         if count == _MAX_COMMENTS:
             return Stripped(text, ())
         line_ends += len(_LINE_END.findall(text, done, start))
-        notice = is_comment and scanner.is_notice(text[start:end])
-        span = _removal(text, done, start, end, line_ends) if notice else None
-        if span is None:
-            done, line_ends = end, int(_last_line_end(text, start, end) < end)
-        else:
+        if is_comment and scanner.is_notice(text[start:end]):
+            span = _removal(text, done, start, end, line_ends)
+            if span is None:
+                break
             removed.append(span)
             done = span.end
+        else:
+            done, line_ends = end, int(_last_line_end(text, start, end) < end)
     return Stripped(_without(text, removed), tuple(removed))
 
 
@@ -235,7 +236,7 @@ def _removal(text: str, done: int, start: int, end: int, line_ends: int) -> Span
     """What goes with the comment at start <= i < end: its line ends and the blank lines after it.
 
     `done` is the end of the piece before; `line_ends` stay between this comment and what stays above. None where the
-    comment has to stay, because the comments around it would grow together.
+    comments around it would grow together: the head ends there.
     """
     if line_ends == 0:  # something stays before it on its line: so does the line end
         last = _last_line_end(text, start, end)

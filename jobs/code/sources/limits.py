@@ -14,7 +14,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_file_bytes: int = Field(gt=0, description="largest file that is read; a larger one is an `over_cap` row")
-    max_archive_bytes: int = Field(gt=0, description="most plain bytes of an archive, or of one row group's content")
+    max_archive_bytes: int = Field(gt=0, description="most plain bytes of an archive, or of one parquet row group")
     max_archive_members: int = Field(gt=0, description="most members of one archive, and most files of one git tree")
     max_ratio: float = Field(ge=1, description="most plain bytes per packed byte, judged past max_file_bytes only")
     max_nesting: int = Field(gt=0, description="most folders above one file; a deeper path is an `unsafe_name` row")

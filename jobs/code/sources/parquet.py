@@ -4,15 +4,16 @@ A column is taken under our own name, or under the name that `columns` gives it;
 are taken where they exist. Rows keep the order of the files. One path may occur twice in one repository here (two
 commits, say): that is the table's statement, and rows of several shards cannot be compared, so it is left to the job.
 A value of `committed_at` that is no time, and one of `stars` that is no count, is recorded as unknown.
-Cost: one pass over the needed columns. Memory: `_BATCH_ROWS` rows and one page; no value is larger than its column
-chunk says, and a chunk of content over `max_archive_bytes` is not read.
+Cost: one pass over the needed columns. Memory: `_BATCH_ROWS` rows and one page of each column, packed and plain; a row
+group that says more than `max_archive_bytes` is not read. Damage costs the rest of its row group only;
+page checksums are verified where the writer left them.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ _BATCH_ROWS = 16
 """Rows decoded at once: few, as a repeated value costs the file nothing and memory its full length each time."""
 
 _NEEDED = ("content", "path")
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises for a damaged file; the last one for the name of a column."""
 
 
 def fingerprint(spec: SourceSpec) -> str:
@@ -67,26 +70,27 @@ def read(shard: Shard, limits: Limits) -> Iterator[Occurrence | Unreadable]:
         shown = printable(name) or folder_name(path)
         try:
             yield from _read_part(path, shown, part, shard, limits)
-        except pa.ArrowException as error:
+        except _DAMAGE as error:
             yield shard.origin.unreadable(shown, _damaged(error))
-        except OSError as error:
-            yield shard.origin.unreadable(shown, _damaged(error) if error.errno is None else unreadable(error))
 
 
 def _read_part(
     path: Path, shown: str, part: RowGroups, shard: Shard, limits: Limits
 ) -> Iterator[Occurrence | Unreadable]:
-    with pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
+    with pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False, page_checksum_verification=True) as file:
         if part.count == 0 or part.first + part.count > file.num_row_groups:
             said = "the file has other row groups than when it was listed; list the source again."
             yield shard.origin.unreadable(shown, Fault(Reason.UNREADABLE, said))
             return
         columns = _columns(shard.spec, file.schema_arrow)
         for group in range(part.first, part.first + part.count):
-            if fault := _bomb(file.metadata.row_group(group), columns["content"], limits):
+            if fault := _bomb(file.metadata.row_group(group).total_byte_size, path.stat().st_size, limits):
                 yield shard.origin.unreadable(f"{shown}#{group}", fault)
                 continue
-            yield from _rows(file, group, columns, f"{shown}#{group}", shard, limits)
+            try:
+                yield from _rows(file, group, columns, f"{shown}#{group}", shard, limits)
+            except _DAMAGE as error:
+                yield shard.origin.unreadable(f"{shown}#{group}", _damaged(error))
 
 
 def _rows(
@@ -122,7 +126,7 @@ def _row(values: dict[str, Any], place: str, shard: Shard, limits: Limits) -> Oc
 
 def _origin(origin: Origin, spec: SourceSpec, values: dict[str, Any]) -> Origin:
     """The row's own repository, commit, stars, time and licence, below what the spec says."""
-    plain = {name: value.as_py() for name, value in values.items() if name not in _NEEDED}
+    plain = {name: _value(value) for name, value in values.items() if name not in _NEEDED}
     repo, commit = _text(plain.get("repo")), _text(plain.get("commit"))
     return Origin(
         repo=origin.repo if spec.repo or not repo else repo,
@@ -133,14 +137,25 @@ def _origin(origin: Origin, spec: SourceSpec, values: dict[str, Any]) -> Origin:
     )
 
 
+def _value(scalar: pa.Scalar) -> Any:
+    """A value beside the content; None where Python cannot hold it: a year 60000, a licence that is no UTF-8."""
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return None
+
+
 def _plain(column: pa.Array) -> pa.Array:
-    """Dictionaries decoded, and text as bytes: it is judged here, not by Arrow."""
+    """Dictionaries decoded, text as bytes, since it is judged here and not by Arrow, and times as UTC in microseconds."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_string(column.type):
         return column.cast(pa.binary())
     if pa.types.is_large_string(column.type):
         return column.cast(pa.large_binary())
+    if pa.types.is_timestamp(column.type):
+        column = column.view(pa.timestamp(column.type.unit))  # stored as UTC whatever zone is named
+        return column.cast(pa.timestamp("us"), safe=False) if column.type.unit == "ns" else column
     return column
 
 
@@ -212,7 +227,7 @@ def _row_groups(spec: SourceSpec) -> Iterator[tuple[str, int, int]]:
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 _columns(spec, file.schema_arrow, name)
                 groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        except (pa.ArrowException, OSError):
+        except _DAMAGE:
             yield quoted, -1, FILE_COST
             continue
         for number, group in enumerate(groups):
@@ -270,19 +285,21 @@ def _fits(ours: str, kind: pa.DataType) -> bool:
     return text
 
 
-def _bomb(group: pq.RowGroupMetaData, content: str, limits: Limits) -> Fault | None:
-    """Why a row group may not be decoded, judged by its footer."""
-    chunks: Sequence[Any] = [group.column(number) for number in range(group.num_columns)]
-    chunk = next(chunk for chunk in chunks if chunk.path_in_schema == content)
-    if not limits.is_bomb(chunk.total_uncompressed_size, chunk.total_compressed_size):
+def _bomb(plain: int, file_size: int, limits: Limits) -> Fault | None:
+    """Why a row group of so many plain bytes may not be decoded. What it has packed is at most its file."""
+    if not limits.is_bomb(plain, file_size):
         return None
     return Fault(
         Reason.ARCHIVE_BOMB,
-        f"{chunk.total_uncompressed_size:,} plain bytes of content out of {chunk.total_compressed_size:,}; allowed are "
-        f"{limits.max_archive_bytes:,} (max_archive_bytes) and a ratio of {limits.max_ratio:g} (max_ratio). Not read.",
+        f"{plain:,} plain bytes in a file of {file_size:,}; allowed are {limits.max_archive_bytes:,} (max_archive_bytes) "
+        f"and a ratio of {limits.max_ratio:g} (max_ratio). The row group was not read.",
+        size=plain,
     )
 
 
 def _damaged(error: Exception) -> Fault:
+    """Arrow raises OSError for damage too, but with no errno: that is the operating system's."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return unreadable(error)
     said = printable(str(error).encode("utf-8", "surrogateescape"))[:300]
-    return Fault(Reason.CORRUPT_ARCHIVE, f"the parquet data is damaged: {said}; what came before was read.")
+    return Fault(Reason.CORRUPT_ARCHIVE, f"the parquet data is damaged: {said}; the rows behind were not read.")

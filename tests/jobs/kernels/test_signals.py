@@ -137,53 +137,80 @@ def expected(text):
     }
 
 
-# Pieces that the signals look for, their near misses, and characters of every kind that they tell apart.
-PIECES = (
-    *(
-        "0x1F",
-        "0X",
-        "0x",
-        "0xfg",
-        "\\x41",
-        "\\x4",
-        "\\u00e9",
-        "\\u12",
-        "deadbeef",
-        "ff",
-        "A0",
-        "9",
-        ",",
-        ", ",
-        "A" * 31,
-        "b+/=",
-    ),
-    *("todo", "ToDo", "to", "FIXME", "fixm", "your code here", "Your Code ", "assert", "ASSERT", "asser"),
-    *(
-        "Auto",
-        "gen",
-        "erate",
-        "GENERATE",
-        "do not edit",
-        "<?xml version=",
-        "<?xml ",
-        "},",
-        "} ,",
-        "};",
-        "}",
-        "return x;",
-    ),
-    *("\n", "\n\n", "\r\n", " ", "\t", "\v", "\x1c", "\x85", "\xa0", "\u2028", "\u2009", "\u200b", "\u3000", "\u202c"),
+# What the signals look for and its near misses, and characters of every kind that they tell apart.
+NUMBERS = (
+    "0x1F",
+    "0X",
+    "0x",
+    "0",
+    "x",
+    "0xfg",
+    "\\x41",
+    "\\x4",
+    "\\",
+    "\\u00e9",
+    "\\u12",
+    "deadbeef",
+    "ff",
+    "A0",
+    "9",
+    ",",
+    ", ",
+)
+RUNS = ("A" * 31, "A" * 63, "b+/=", "-", "0x41,", "\\x41", "41 ", "\\u0041", "\x1c", "\x85", "é")
+MARKS = (
+    "todo",
+    "ToDo",
+    "to",
+    "FIXME",
+    "fixm",
+    "e",
+    "your code here",
+    "Your Code ",
+    "here",
+    "assert",
+    "asser",
+    "T",
+    "\x1c",
+)
+HEADS = ("Auto", "gen", "erate", "GENERATE", "do not edit", "do not", "<?xml version=", "<?xml ", "." * 80, "İ", "K")
+LINES = (
+    "},",
+    "} ,",
+    "};",
+    "}",
+    "return x;",
+    "return  x;",
+    "\r\n",
+    "\n\n",
+    "\t",
+    "\v",
+    "\x1c",
+    "\x85",
+    "\xa0",
+    "\u2028",
+    "é" * 290,
+)
+WORDS = (
     *(
         "_",
         "a_b",
         "aB",
+        "Ab",
+        "b",
         "\0",
         "\x08",
         "\x1b",
         "\x7f",
         "\ufffd",
         "\ufeff",
+        "\u2009",
+        "\u200b",
+        "\u3000",
+        "\u202c",
         "…",
+    ),
+    *(
         "½",
         "²",
         "①",
@@ -193,8 +220,6 @@ PIECES = (
         "İ",
         "ſ",
         "K",
-    ),
-    *(
         "é",
         "e\u0301",
         "Σ",
@@ -208,24 +233,65 @@ PIECES = (
         "＿",
         "﹏",
         "‿",
-        "٣",
-        "Ⅷ",
-        "ि",
-        "𝕏",
-        "🙂",
-        "\U0010ffff",
-        "\ue000",
     ),
+    *("٣", "Ⅷ", "ि", "𝕏", "🙂", "\U0010ffff", "\ue000"),
 )
-TEXT = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from((1, 1, 1, 2, 8, 9))), max_size=30).map(
-    lambda pieces: "".join(piece * times for piece, times in pieces)
-)
+
+
+def texts_of(pieces):
+    """Texts of these pieces, each of them once or in a row, with blanks, line ends and letters between."""
+    times = st.sampled_from((1, 1, 1, 1, 2, 7, 8, 9))
+    piece = st.tuples(st.sampled_from((*pieces, " ", "\n", "a")), times).map(lambda drawn: drawn[0] * drawn[1])
+    return st.lists(piece, max_size=20).map("".join)
+
+
+TEXT = st.one_of(st.text(), *map(texts_of, (NUMBERS, RUNS, MARKS, HEADS, LINES, WORDS)))
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(TEXT | st.text(), max_size=4))
+@given(st.lists(TEXT, max_size=8))
 def test_every_signal_equals_plain_python(texts):
     assert signals(pa.array(texts, pa.string())).to_pylist() == [expected(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("signal", "below", "at"),
+    [
+        ("long_line_share", "a" * 299 + "\n", "a" * 300 + "\n"),
+        ("encoded_run_max", "A" * 63, "A" * 64),
+        ("encoded_run_max", "é" + "ab " * 7 + "-", "é" + " ab" * 8 + "-"),
+        ("encoded_run_max", "41 " * 4 + "\x1c" + "42 " * 4, "41 " * 4 + "\x85" + "42 " * 4),
+        ("encoded_run_max", "\\u00e9" * 7 + "-", "\\u00e9" * 8 + "-"),
+        ("hex_word_share", "0x", "0xA"),
+        ("xml_head", " " * 87 + "<?xml version=", " " * 86 + "<?xml version="),
+        ("auto_generated", " " * 193 + "generate", " " * 192 + "GENERATE"),
+        ("todo_line_share", "your code her", "Your code here"),
+        ("duplicate_line_share", "},\n} ,\na\na\n", "};\n} ;\na\na\n"),
+        ("duplicate_line_share", "\0ab\nab\n", "\0ab\n\0ab\n"),
+        ("assert_line_share", "\n\x1c\n asser", "\n\x1c\n ASSERT"),
+    ],
+)
+def test_a_limit_is_where_the_description_puts_it(signal, below, at):
+    assert signals(pa.array([below, at])).column(signal).to_pylist() == [expected(below)[signal], expected(at)[signal]]
+    assert not expected(below)[signal]
+    assert expected(at)[signal]
+
+
+def test_nothing_is_read_beyond_the_end_of_a_document():
+    whole = (
+        "do not edit",
+        "your code here",
+        "assert",
+        "<?xml version=",
+        "0x1F",
+        "0x41," * 8,
+        "\\u0041" * 8,
+        "A" * 64,
+        "é中𝕏",
+    )
+    # The scratch memory still holds the character that each of these lacks, from the document before it.
+    texts = [text[:length] for text in whole for length in range(len(text), -1, -1)]
+    assert signals(pa.array(texts)).to_pylist() == [expected(text) for text in texts]
 
 
 def test_every_code_point_is_what_plain_python_says():

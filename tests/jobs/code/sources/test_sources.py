@@ -20,6 +20,8 @@ from pydantic import ValidationError
 
 import jobs.code.sources
 from jobs.code.sources import Limits, Occurrence, Shard, SourceError, SourceSpec, fingerprint, read, shards
+from jobs.code.sources.rows import Origin
+from jobs.code.sources.spec import FILE_COST, split
 
 FILES = {f"src/part{n % 5}/file{n}.py": b"x = 1\n" * (n * 37 % 400) for n in range(40)} | {"README.md": b"# all\n"}
 
@@ -74,14 +76,38 @@ def test_the_shards_of_any_size_together_give_each_row_once(
     limits: Callable[..., Limits],
 ) -> None:
     source = spec(kind, sources[kind])
-    split = shards(source, limits(shard_bytes=shard_bytes))
-    assert [shard.index for shard in split] == list(range(len(split)))
+    pieces = shards(source, limits(shard_bytes=shard_bytes))
+    assert [shard.index for shard in pieces] == list(range(len(pieces)))
     # Reading is done at a few sizes only: a shard is a process for git and a listing for all.
-    bounds = limits(shard_bytes=max(shard_bytes, sum(shard.weight for shard in split) // 6))
+    bounds = limits(shard_bytes=max(shard_bytes, sum(shard.weight for shard in pieces) // 6))
     whole = reading(source, shard_bytes=sys.maxsize)
     rows = [row for shard in shards(source, bounds) for row in read(shard, bounds)]
     assert rows == whole.rows  # type: ignore[attr-defined]
     assert len({(row.repo, row.path) for row in rows}) == len(rows)
+
+
+short_paths = st.text("ab/.", min_size=1, max_size=4).map(str.encode)
+
+
+@given(
+    files=st.lists(st.tuples(short_paths, st.integers(0, 200_000)), min_size=1, max_size=20),
+    shard_bytes=st.integers(1, 500_000),
+    other=short_paths,
+)
+def test_every_path_falls_into_exactly_one_span_even_of_a_listing_out_of_order(
+    files: list[tuple[bytes, int]],
+    shard_bytes: int,
+    other: bytes,
+    spec: Callable[..., SourceSpec],
+    limits: Callable[..., Limits],
+) -> None:
+    bounds = limits(shard_bytes=shard_bytes)
+    found = list(split(spec("folder", "x"), Origin(repo="x"), files, bounds))
+    for path in [*(path for path, _ in files), other]:
+        assert sum(path in shard.span for shard in found) == 1
+    assert sum(shard.weight for shard in found) == sum(
+        FILE_COST + (size if size <= bounds.max_file_bytes else 0) for _, size in files
+    )
 
 
 @pytest.mark.parametrize("kind", ["folder", "git", "parquet"])
@@ -90,11 +116,11 @@ def test_a_large_source_is_split_near_the_wanted_size(
 ) -> None:
     source = spec(kind, sources[kind])
     total = shards(source, limits(shard_bytes=sys.maxsize))[0].weight
-    split = shards(source, limits(shard_bytes=60_000))
+    pieces = shards(source, limits(shard_bytes=60_000))
     assert total > 150_000
-    assert sum(shard.weight for shard in split) == total
-    assert all(shard.weight <= 60_000 for shard in split)
-    assert len(split) < 2 * total / 60_000 + 1
+    assert sum(shard.weight for shard in pieces) == total
+    assert all(shard.weight <= 60_000 for shard in pieces)
+    assert len(pieces) < 2 * total / 60_000 + 1
 
 
 def test_a_shard_travels_as_json_and_by_pickle(

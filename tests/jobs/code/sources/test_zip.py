@@ -87,13 +87,15 @@ names = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\\:/", exclude_categories=["Cc"]), min_size=1, max_size=60
 )
 
+plain = st.binary(max_size=30).filter(lambda content: b"PK" not in content)  # no marks that zipfile takes for its own
+
 
 @settings(deadline=None, max_examples=60)
 @given(
     files=st.dictionaries(names, st.binary(max_size=1200), max_size=5),
     method=st.sampled_from(METHODS),
-    front=st.binary(max_size=30),
-    comment=st.binary(max_size=30),
+    front=plain,
+    comment=plain,
 )
 def test_the_reader_agrees_with_zipfile(files, method, front, comment, limits) -> None:
     out = io.BytesIO()

@@ -1,0 +1,58 @@
+# Two commands set everything up: `make quickstart` and `make test`. Each makes the environment it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# uv installs from the lock files; it is itself pinned by hash. A Java is added only where the machine has none that fits.
+PIP = $(BIN)/uv pip install --quiet --python $(BIN)/python
+HAS_JAVA = java -version 2>&1 | grep -Eq 'version "(17|21)[."]'
+
+.PHONY: help quickstart test test-all lint bench clean lock
+help:  ## What can be made
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/uv: requirements/uv.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or 3.12 is needed: install it, or name it with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "$(PYTHON) is not Python 3.11 or 3.12: name one with PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.lock
+	@touch $@
+
+$(VENV)/base: $(VENV)/uv requirements/base.lock requirements/build.lock requirements/jdk.lock pyproject.toml
+	@echo "installing the data pipeline (about 1.5 GB, half a minute with a fast network) ..."
+	@$(PIP) --require-hashes -r requirements/build.lock -r requirements/base.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(HAS_JAVA) || $(PIP) --require-hashes -r requirements/jdk.lock
+	@$(BIN)/codelake setup
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base requirements/dev.lock
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+quickstart: $(VENV)/base  ## A small lake from real code, in a minute or two
+	@$(BIN)/codelake quickstart
+
+test: $(VENV)/dev lint  ## Lint, types and the tests, in minutes
+	@$(BIN)/python -m pytest
+
+test-all: $(VENV)/dev lint  ## Also the slow tests: kills, contested publishes, large inputs
+	@$(BIN)/python -m pytest -m ""
+
+lint: $(VENV)/dev  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/dev  ## The benchmark of the code path over fetched sources
+	@$(BIN)/python -m tests.bench.code_path
+
+lock:  ## Resolve the lock files anew (needs uv)
+	uv pip compile $(LOCK) --all-extras pyproject.toml -o requirements/all.lock
+	uv pip compile $(LOCK) -c requirements/all.lock pyproject.toml -o requirements/base.lock
+	uv pip compile $(LOCK) -c requirements/all.lock --extra dev pyproject.toml -o requirements/dev.lock
+	uv pip compile $(LOCK) -c requirements/all.lock --extra training pyproject.toml -o requirements/training.lock
+	for name in build jdk uv; do uv pip compile $(LOCK) requirements/$$name.in -o requirements/$$name.lock; done
+LOCK = --universal --no-emit-index-url --generate-hashes --no-header --quiet --python-version 3.11
+
+clean:  ## Remove the environment and the quickstart's lake
+	rm -rf $(VENV) lake

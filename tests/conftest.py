@@ -1,0 +1,37 @@
+"""What tests share: one Spark session per process, started by the first test that asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The project's own session, local on two cores: what a test sees is what a build sees."""
+    from lakehouse import session
+    from lakehouse.config import SparkConfig
+
+    config = SparkConfig(master="local[2]", driver_memory="2g", fast_start=True, conf={})
+    started = session.build(config)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with recorded facts and benchmarks; it is not part of the project, so tests that use it may skip."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there: recorded facts are not part of the project")
+    return SHARED
