@@ -81,7 +81,7 @@ def _spoken(steps: Iterable[Step]) -> str:
 
 def _half(part: int, whole: int) -> float:
     """Per cent of the width for one side; the axis is in the middle."""
-    return 50 * max(0, part) / whole if whole else 0.0
+    return 50 * min(1.0, max(0.0, part / whole)) if whole else 0.0
 
 
 def columns(bins: Mapping[str, int], *, label: str) -> Markup:

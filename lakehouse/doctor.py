@@ -52,7 +52,9 @@ def examine(root: str) -> list[Finding]:
 def _python() -> Finding:
     found = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro} at {sys.executable}"
     good = (3, 11) <= sys.version_info[:2] < (3, 13)
-    return Finding("Python", "ok" if good else "fault", found, "" if good else "Use Python 3.11 or 3.12: make a new environment.")
+    return Finding(
+        "Python", "ok" if good else "fault", found, "" if good else "Use Python 3.11 or 3.12: make a new environment."
+    )
 
 
 def _packages() -> Finding:
@@ -91,13 +93,17 @@ def _jars() -> Finding:
         return Finding("Delta JARs", "ok", f"{len(have)} in {session.cache_dir() / 'jars'}, SHA-256 as pinned")
     names = {path.name for path in have}
     missing = ", ".join(jar.file for jar in wanted if jar.file not in names)
-    return Finding("Delta JARs", "fault", f"missing or damaged: {missing}", "Run `codelake setup`; it fetches them once.")
+    return Finding(
+        "Delta JARs", "fault", f"missing or damaged: {missing}", "Run `codelake setup`; it fetches them once."
+    )
 
 
 def _archive() -> Finding:
     made = list((session.cache_dir() / "classes").glob("*.jsa"))
     if made:
-        return Finding("class-data archive", "ok", f"{sum(f.stat().st_size for f in made) / 1e6:.0f} MB in {made[0].parent}")
+        return Finding(
+            "class-data archive", "ok", f"{sum(f.stat().st_size for f in made) / 1e6:.0f} MB in {made[0].parent}"
+        )
     return Finding("class-data archive", "warning", "not made yet: starting takes longer", "Run `codelake setup`.")
 
 
@@ -128,7 +134,12 @@ def _writable(root: Path) -> Finding:
     there = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
     if os.access(there, os.W_OK):
         return Finding("lake", "ok", f"{root.absolute()} {'exists' if root.exists() else 'can be made'}")
-    return Finding("lake", "warning", f"{there} is not writable", "Reading works; building needs write permission or another --lake.")
+    return Finding(
+        "lake",
+        "warning",
+        f"{there} is not writable",
+        "Reading works; building needs write permission or another --lake.",
+    )
 
 
 def _tables(root: str) -> Finding:
@@ -143,5 +154,7 @@ def _tables(root: str) -> Finding:
         except Exception as error:  # noqa: BLE001  whatever is wrong with one table is the finding
             broken.append(f"{table.name}: {str(error).splitlines()[0]}")
     if broken:
-        return Finding("tables", "fault", "; ".join(broken), "Restore the named tables' folders from a copy, or build them again.")
+        return Finding(
+            "tables", "fault", "; ".join(broken), "Restore the named tables' folders from a copy, or build them again."
+        )
     return Finding("tables", "ok", f"{opened} tables open")

@@ -193,11 +193,11 @@ def gates(views: Views, most_failed: int) -> tuple[Gate, ...] | None:
     newest = """(SELECT * FROM ops.expectation_results
         QUALIFY run_id = max(run_id) OVER (PARTITION BY "table"))"""
     totals = views.rows(
-        f"""SELECT "table", run_id, max(at) AS at, max(rows) AS rows, count(*) AS judged
+        f"""SELECT "table", run_id, max("at") AS "at", max("rows") AS "rows", count(*) AS judged
         FROM {newest} GROUP BY "table", run_id"""
     )
     failed = views.rows(
-        f"""SELECT "table", expectation, severity, unexpected, rows FROM {newest}
+        f"""SELECT "table", expectation, severity, unexpected, "rows" FROM {newest}
         WHERE NOT success ORDER BY severity, expectation"""
     )
     order = {table.name: i for i, table in enumerate(registry.tables())}
@@ -227,7 +227,7 @@ def releases(views: Views, most: int) -> Top[dict[str, Any]] | None:
     """Pinned tables, the newest release first."""
     if not views.has("gold.releases"):
         return None
-    query = """SELECT release, "table", version, rows, bytes, digest, created_at, count(*) OVER () AS total
+    query = """SELECT release, "table", version, "rows", bytes, digest, created_at, count(*) OVER () AS total
         FROM gold.releases ORDER BY created_at DESC, release, "table" LIMIT ?"""
     rows = views.rows(query, [most])
     return Top(tuple(rows), rows[0]["total"] if rows else 0)

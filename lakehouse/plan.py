@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lakehouse import ledger
 from lakehouse.config import Config, lock_digest
-from lakehouse.job import Graph, Job, Params
+from lakehouse.job import Job, Params
 from lakehouse.lake import Lake, Span
 from lakehouse.table import Table
 
@@ -37,7 +37,7 @@ class Step:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def plan(lake: Lake, graph: Graph, config: Config, jobs: Sequence[Job], *, force: bool = False) -> list[Step]:
+def plan(lake: Lake, config: Config, jobs: Sequence[Job], *, force: bool = False) -> list[Step]:
     """One step per job, in order. Jobs behind one that will run are marked `after`."""
     known = ledger.runs(lake)
     steps: list[Step] = []

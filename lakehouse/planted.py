@@ -118,7 +118,12 @@ def make(folder: Path) -> Path:
         path.write_bytes(content)
     who = {"GIT_AUTHOR_NAME": "Quickstart", "GIT_AUTHOR_EMAIL": "quickstart@example.org"}
     who |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in who.items()}
-    plain = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_DATE": WHEN, "GIT_COMMITTER_DATE": WHEN}
+    plain = {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_DATE": WHEN,
+        "GIT_COMMITTER_DATE": WHEN,
+    }
     for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "One file for every reason"]):
         _git(new, command, who | plain)
     new.replace(folder)
@@ -130,9 +135,16 @@ def _git(folder: Path, command: list[str], settings: dict[str, str]) -> None:
     try:
         done = subprocess.run(
             ["git", "-c", "core.autocrlf=false", *command],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
     except FileNotFoundError as error:
         raise InputError("git was not found. The quickstart makes a repository with it: install git.") from error
     if done.returncode:
-        raise InputError(f"git {' '.join(command)} in {folder}: {done.stderr.strip()}. Remove the folder and try again.")
+        raise InputError(
+            f"git {' '.join(command)} in {folder}: {done.stderr.strip()}. Remove the folder and try again."
+        )

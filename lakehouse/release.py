@@ -42,12 +42,14 @@ def create(lake: Lake, graph: Graph, name: str) -> list[dict[str, Any]]:
     if not pinned:
         raise InputError(f"{lake.root}: no gold table to release. Run `codelake build` first.")
     known = ledger.runs(lake)
-    rows = [_pin(lake, graph, name, table, known) for table in pinned]
+    rows = [_pin(lake, name, table, known) for table in pinned]
     before = show(lake, name) if name in names(lake) else []
     if before:
         old, new = ({(r["table"], r["table_id"], r["version"]) for r in side} for side in (before, rows))
         if old != new:
-            raise ConfigError(f"release {name!r} exists and pins other versions; a release never changes. Choose another name.")
+            raise ConfigError(
+                f"release {name!r} exists and pins other versions; a release never changes. Choose another name."
+            )
         return before
     ledger.append(lake, ops.releases, rows)
     return rows
@@ -63,7 +65,9 @@ def show(lake: Lake, name: str) -> list[dict[str, Any]]:
     found = [row for row in rows if row["release"] == name]
     if not found:
         known = names(lake)
-        raise ConfigError(f"release {name!r} does not exist. Releases: {', '.join(known) or 'none'}.{nearest(name, known)}")
+        raise ConfigError(
+            f"release {name!r} does not exist. Releases: {', '.join(known) or 'none'}.{nearest(name, known)}"
+        )
     return sorted(found, key=lambda row: row["table"])
 
 
@@ -80,12 +84,12 @@ def verify(lake: Lake, graph: Graph, name: str) -> list[Check]:
     return checks
 
 
-def _pin(lake: Lake, graph: Graph, name: str, table: Table, known: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _pin(lake: Lake, name: str, table: Table, known: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     opened = lake.open(table)
     assert opened is not None
     version = opened.version()
     found, counted = digest.of_version(lake, table, version)
-    sizes = opened.to_pyarrow_dataset().to_table(columns=["bytes"])["bytes"] if "bytes" in table.column_names else []
+    sizes = opened.to_pyarrow_dataset().to_table(columns=["bytes"] if "bytes" in table.column_names else [])
     return {
         "release": name,
         "table": table.name,
@@ -93,13 +97,13 @@ def _pin(lake: Lake, graph: Graph, name: str, table: Table, known: Sequence[Mapp
         "version": version,
         "digest": found,
         "rows": counted.rows,
-        "bytes": sum(sizes.to_pylist()) if len(sizes) else 0,
-        "made_from": json.dumps(made_from(graph, table, version, known), sort_keys=True),
+        "bytes": sum(sizes["bytes"].to_pylist()) if sizes.column_names else 0,
+        "made_from": json.dumps(made_from(table, version, known), sort_keys=True),
         "created_at": datetime.now(UTC),
     }
 
 
-def made_from(graph: Graph, table: Table, version: int, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def made_from(table: Table, version: int, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every run behind a table version, nearest first: job, run key, code, parameters, lock and input versions."""
     runs: dict[str, dict[str, Any]] = {}
     waiting = [(table.name, version)]

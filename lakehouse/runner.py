@@ -26,7 +26,7 @@ from lakehouse.plan import Step, resolve
 from lakehouse.table import Table
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from lakehouse.inputs import VersionedInputs
     from lakehouse.stage import Stage, Staged
@@ -86,7 +86,7 @@ class Runner:
             return report
         run_id = ledger.new_run_id()
         holder = Holder.me(run_id, f"running {job.name}", datetime.now(UTC).isoformat(timespec="seconds"))
-        names = [table.name for table in job.writes]
+        names = [table.name for table in written(job)]
         wait = self.config.lake.lock_wait_seconds
         with hold_all(self.lake.folder, names, holder, wait_seconds=wait, waiting=self._progress.note) as locks:
             for lock in locks[:1]:
@@ -144,14 +144,14 @@ class Runner:
         if jvm is not None:
             for lock in locks:
                 lock.started_jvm(jvm)
-        bases = {table: publish.create(spark, self.lake, table) for table in step.job.writes}
+        bases = {table: publish.create(spark, self.lake, table) for table in written(step.job)}
         stage = Stage(self.lake, step.job.name, step.run_key)
         staged = self._usable(stage, step, bases)
         if staged is None:
             staged = self._stage(spark, stage, step, bases, facts, row)
         counts = {s.table: [s.inserted, s.updated, s.deleted] for s in staged}
         said = {**facts, "counts": counts}
-        for table, entry in zip(step.job.writes, staged, strict=True):
+        for table, entry in zip(written(step.job), staged, strict=True):
             self._progress.phase(step.job.name, f"publish {table.name}")
             version = self._publish(spark, table, entry, said)
             changes = dict(zip(("inserted", "updated", "deleted"), counts[entry.table], strict=True))
@@ -164,7 +164,7 @@ class Runner:
         staged = stage.finished()
         if staged is None:
             return None
-        for table, entry in zip(step.job.writes, staged, strict=True):
+        for table, entry in zip(written(step.job), staged, strict=True):
             last = self.lake.last_publish(table)
             if bases[table] != entry.base and (last is None or last.run_key != step.run_key):
                 return None
@@ -203,7 +203,7 @@ class Runner:
             changed_values=step.changed_values if job.fingerprints else None,
         )
         if inputs.nothing_changed:
-            return [self._untouched(table, bases[table]) for table in job.writes]
+            return [self._untouched(table, bases[table]) for table in written(job)]
         self._progress.phase(job.name, "transform")
         staged = self._transformed(spark, stage, step, bases, inputs)
         row["bytes_in"] = _bytes(inputs, job)
@@ -223,11 +223,10 @@ class Runner:
 
         job = step.job
         result = job.transform(inputs, self.config.jobs[job.name])
-        outputs = result if isinstance(result, Mapping) else {job.writes[-1]: result}
+        given = result if isinstance(result, Mapping) else {job.writes[-1]: result}
+        outputs = {t: o if isinstance(o, Output) else Output(o, inputs.changed) for t, o in given.items()}
         staged = []
-        for table in job.writes:
-            output = outputs[table]
-            output = output if isinstance(output, Output) else Output(output, inputs.changed)
+        for table, output in _without_rejected(spark, job, outputs, inputs.changed).items():
             self._progress.phase(job.name, f"stage {table.name}")
             staged.append(write(spark, self.lake, stage.folder, table, output.rows, output.scope, bases[table]))
         return staged
@@ -237,7 +236,7 @@ class Runner:
         from expectations.gate import check
         from expectations.suites import suite_of
 
-        for table, entry in zip(step.job.writes, staged, strict=True):
+        for table, entry in zip(written(step.job), staged, strict=True):
             if entry.inserted + entry.updated == 0:
                 continue
             self._progress.phase(step.job.name, f"gate {table.name}")
@@ -283,6 +282,40 @@ class Runner:
                 f"{folder}: {error.strerror}. Building needs write permission and free space there; reading does not."
                 " Name another lake with --lake."
             ) from error
+
+
+def written(job: Job) -> tuple[Table, ...]:
+    """The tables that a run of the job publishes, in order: the quarantine too where a suite sends rows there."""
+    from expectations.suites import suite_of
+    from lakehouse.reject import rejects
+
+    if ops.quarantine in job.writes or not any(rejects(suite_of(table.name)) for table in job.writes):
+        return job.writes
+    return (*job.writes[:-1], ops.quarantine, job.writes[-1])
+
+
+def _without_rejected(
+    spark: SparkSession, job: Job, outputs: Mapping[Table, Output], changed: DataFrame | None
+) -> dict[Table, Output]:
+    """The outputs in order of publishing, rows that a suite takes out moved to the quarantine."""
+    from expectations.gate import split
+    from expectations.suites import suite_of
+    from lakehouse.reject import as_items, rejects, scope_of
+
+    kept = dict(outputs)
+    refused = [kept.pop(ops.quarantine)] if ops.quarantine in kept else []
+    for table, output in list(kept.items()):
+        rules = suite_of(table.name)
+        if rejects(rules):
+            clean, rejected = split(output.rows, rules, table.key)
+            kept[table] = Output(clean, output.scope)
+            refused.append(Output(as_items(rejected, job, table), scope_of(spark, job, table, changed)))
+    if refused:
+        rows, scope = refused[0].rows, refused[0].scope
+        for more in refused[1:]:
+            rows = rows.unionByName(more.rows)
+        kept[ops.quarantine] = Output(rows, scope)
+    return {table: kept[table] for table in written(job)}
 
 
 def _bytes(inputs: VersionedInputs, job: Job) -> int:

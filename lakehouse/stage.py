@@ -84,7 +84,7 @@ def stage(
     path = str(folder / table.name)
     rows = _shaped(rows, table)
     target = read(spark, lake, table, base)
-    hit = _rows_to_compare(rows, target, scope, table)
+    hit = _rows_to_compare(target, scope, table)
     changes = rows.withColumn(OP, F.lit("insert")) if hit is None else _diff(rows, hit, scope, table)
     changes.write.mode("overwrite").parquet(path)
     if hit is None:
@@ -98,7 +98,7 @@ def _shaped(rows: DataFrame, table: Table) -> DataFrame:
     return rows.select(*(F.col(c.name).cast(c.type).alias(c.name) for c in table.columns))
 
 
-def _rows_to_compare(rows: DataFrame, target: DataFrame, scope: DataFrame | None, table: Table) -> DataFrame | None:
+def _rows_to_compare(target: DataFrame, scope: DataFrame | None, table: Table) -> DataFrame | None:
     """The part of the target that can be hit, or None when no row of it can: then all rows are new."""
     if table.immutable:
         keys = target.select(*table.key)

@@ -89,9 +89,9 @@ def _about_signals(params: DecideParams) -> list[Column]:
         if rule is None:
             continue
         value = F.col(rule.signal).cast("double")
-        limit = rule.above if rule.above is not None else rule.below
-        trips = value > limit if rule.above is not None else value < limit
-        found.append(_hit(name, trips & F.col("type").isin(*rule.types), value=value, limit=F.lit(limit)))
+        limit = F.lit(rule.below if rule.above is None else rule.above)
+        trips = value < limit if rule.above is None else value > limit
+        found.append(_hit(name, trips & F.col("type").isin(*rule.types), value=value, limit=limit))
     return found
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.window import Window
 
 from jobs.code.arrow import Rows, map_rows
 from jobs.code.sources import Limits, Occurrence, Shard, SourceSpec, Unreadable, fingerprint, read, shards
@@ -47,7 +48,7 @@ READ = {
 class IngestParams(Params):
     """`sources` and how the work is cut up do not enter the digest: each source has its own fingerprint."""
 
-    placement = {"sources": True, "limits": {"shard_bytes"}}
+    placement: ClassVar[Mapping[str, Any]] = {"sources": True, "limits": {"shard_bytes"}}
 
     sources: tuple[SourceSpec, ...] = Field(description="where raw code comes from")
     limits: Limits
@@ -70,7 +71,7 @@ def ingest(inputs: Inputs, params: IngestParams) -> Mapping[Table, DataFrame | O
     assert inputs.changed is not None
     changed = {row["source"] for row in inputs.changed.collect()}
     specs = [spec for spec in params.sources if spec.name in changed]
-    read_rows = inputs.hold("read", _read(inputs, specs, params.limits))
+    read_rows = _first_of_each(inputs.hold("read", _read(inputs, specs, params.limits)), specs)
     occurrences = read_rows.where(F.col("content_id").isNotNull())
     return {
         code_contents: Output(
@@ -88,6 +89,28 @@ def _read(inputs: Inputs, specs: list[SourceSpec], limits: Limits) -> DataFrame:
     work = [(shard.spec.name, shard.model_dump_json()) for spec in specs for shard in shards(spec, limits)]
     frame = inputs.spark.createDataFrame(work, "source string, shard string").repartition(max(1, len(work)))
     return map_rows(frame, READ, partial(_rows, limits=limits))
+
+
+def _first_of_each(rows: DataFrame, specs: list[SourceSpec]) -> DataFrame:
+    """A path that a source gives twice is taken once, the least content; the others go to quarantine.
+
+    Only Parquet can repeat a path over shards: folders and git trees cannot, and archives are read by one task.
+    """
+    if all(spec.kind != "parquet" for spec in specs):
+        return rows
+    key = ["source", "repo", "path"]
+    nth = F.row_number().over(Window.partitionBy(*key).orderBy(F.col("content_id").asc_nulls_last(), "reason"))
+    again = (F.col("nth") > 1) & F.col("content_id").isNotNull()
+    said = F.concat(F.lit("the path occurs more than once; this is content "), F.col("content_id"))
+    numbered = rows.withColumn("nth", nth)
+    marked = numbered.withColumns(
+        {
+            "reason": F.when(again, F.lit("duplicate_path")).otherwise(F.col("reason")),
+            "detail": F.when(again, said).otherwise(F.col("detail")),
+            "content_id": F.when(~again, F.col("content_id")),
+        }
+    )
+    return marked.drop("nth")
 
 
 def _rows(batches: Iterator[pa.RecordBatch], limits: Limits) -> Rows:
@@ -144,7 +167,10 @@ def _refused(rows: DataFrame) -> DataFrame:
     named = rows.where(F.col("reason").isNotNull()).withColumn("job", F.lit(NAME)).withColumn("item", item)
     rest = [name for name in quarantine.column_names if name not in quarantine.key]
     first = F.min(F.struct("detail", *[name for name in rest if name != "detail"])).alias("first")
-    return named.groupBy(*quarantine.key).agg(first).select(*quarantine.key, *(F.col(f"first.{n}") for n in rest))
+    more = F.when(F.col("n") > 1, F.concat(F.lit(" ("), F.col("n") - 1, F.lit(" more like it)"))).otherwise("")
+    values = {name: F.col(f"first.{name}") for name in rest} | {"detail": F.concat("first.detail", more)}
+    counted = named.groupBy(*quarantine.key).agg(first, F.count("*").alias("n"))
+    return counted.select(*quarantine.key, *(values[name].alias(name) for name in rest))
 
 
 def _sources(inputs: Inputs, specs: list[SourceSpec], rows: DataFrame) -> DataFrame:

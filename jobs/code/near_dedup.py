@@ -43,7 +43,7 @@ def cluster(edges: pa.Table) -> pa.Table:
     ids = np.unique(np.concatenate([left.to_numpy(zero_copy_only=False), right.to_numpy(zero_copy_only=False)]))
     index = {name: i for i, name in enumerate(ids)}
     ends = [np.array([index[name] for name in side.to_pylist()], np.int64) for side in (left, right)]
-    labels = components(*ends, len(ids))
+    labels = components(ends[0], ends[1], len(ids))
     names = pa.array(ids.tolist(), pa.string())
     return pa.table({"content_id": names, "cluster": names.take(pa.array(labels))})
 

@@ -54,21 +54,21 @@ class FileTypes:
         extensions: dict[str, FileType] = {}
         for language, entry in _mapping(mapping.get("languages"), "languages").items():
             where = f"languages.{language}"
-            entry = _mapping(entry, where)
-            _only(entry, ("type", "extensions", "names"), where)
-            kind = entry.get("type")
+            said = _mapping(entry, where)
+            _only(said, ("type", "extensions", "names"), where)
+            kind = said.get("type")
             if kind not in TYPES:
                 raise ValueError(f"{where}.type = {kind!r}: expected one of {', '.join(TYPES)}.")
             types[language] = str(kind)
-            _claim(extensions, entry, "extensions", FileType(language, str(kind), "extension"))
-            _claim(names, entry, "names", FileType(language, str(kind), "name"))
+            _claim(extensions, said, "extensions", FileType(language, str(kind), "extension"))
+            _claim(names, said, "names", FileType(language, str(kind), "name"))
         interpreters: dict[str, FileType] = {}
-        for program, language in _mapping(mapping.get("interpreters"), "interpreters").items():
-            if language not in types:
-                near = get_close_matches(str(language), types, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"interpreters.{program} = {language!r}: expected a language of `languages`.{hint}")
-            interpreters[program] = FileType(str(language), types[str(language)], "shebang")
+        for program, named in _mapping(mapping.get("interpreters"), "interpreters").items():
+            if named not in types:
+                close = get_close_matches(str(named), types, 1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"interpreters.{program} = {named!r}: expected a language of `languages`.{hint}")
+            interpreters[program] = FileType(str(named), types[str(named)], "shebang")
         return cls(types, names, extensions, interpreters)
 
     def classify(self, path: str, head: bytes = b"") -> FileType:

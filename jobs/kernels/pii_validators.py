@@ -89,7 +89,7 @@ def no_prose(found: Finding) -> bool:
 
 
 _WORDS = re.compile(r"[^\W\d]+(?:[-_.:/ ]+[^\W\d]+)*[-_:.!?*…]*\Z")  # `Enter_your.password:` in any script
-_NAME = re.compile(r"[a-z]+\d?(?:[-_.][a-z]+\d?)+\Z")  # `oauth2_client`
+_NAME = re.compile(r"[a-z]+\d?(?:[-_.](?:[a-z]+\d?|\d\d?))+\Z")  # `oauth2_client`, `db-secret-2`
 _LOCATION = re.compile(r"\A(?:[/.#^~]|\w+://|\w:\\)|/[^/]*/")
 
 
@@ -202,7 +202,7 @@ def public_ip(found: Finding) -> bool:
 
 
 _VERSION = re.compile(
-    r"(?:version|ver|release|build|revision|firmware|driver)\w{0,10}[^\w;,]{0,8}\Z"
+    r"(?:version|\bver|release|build|revision|firmware|driver)\w{0,10}[^\w;,]{0,8}\Z"
     r"|(?:oid|objectidentifier|section|chapter)\w{0,40}[^\w;,]{0,8}\Z"
     r"|\b(?:update|upgrade|patch|bump)\w{0,3} (?:\w+ ){0,3}\Z"
     r"|(?:==|>=|<=|~=|!=|[\^~])\s*[\"']?\Z"
@@ -220,7 +220,7 @@ def no_version(least: int) -> Validator:
     def check(found: Finding) -> bool:
         parts = [int(part) for part in found.value.split(".")]
         plausible = max(parts) >= least and parts.count(0) < 2 and parts[-1] != 0
-        return plausible and not _VERSION.search(found.before)
+        return plausible and not _VERSION.search(found.before[-60:])
 
     return check
 

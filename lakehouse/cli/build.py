@@ -54,7 +54,7 @@ def plan(
 
 
 def show_plan(config: Config, jobs: Sequence[Job], *, force: bool, json_: bool) -> None:
-    steps = make_plan(Lake(config.lake.root), graph(), config, jobs, force=force)
+    steps = make_plan(Lake(config.lake.root), config, jobs, force=force)
     rows = [
         {
             "job": s.job.name,

@@ -1,4 +1,7 @@
-"""What commands share: the configuration options, and how results are printed."""
+"""What commands share: the configuration options, and how results are printed.
+
+Configuration and jobs are imported by the commands that need them: a question in SQL must not wait for pydantic and Spark.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,20 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lakehouse.config import Config, load, profiles
 from lakehouse.lake import Lake
-from lakehouse.registry import graph
+from lakehouse.shown import visible
+
+if TYPE_CHECKING:
+    from lakehouse.config import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 ROOT = "lake"
+CELL_CHARS = 2000  # longest text of one cell
 
 
 def configured(command: Command) -> Command:
@@ -44,7 +50,7 @@ def configured(command: Command) -> Command:
             metavar="FILE",
             help="YAML merged over the defaults. Repeatable.",
         ),
-        click.option("--profile", metavar="NAME", help=f"Settings that come with codelake: {', '.join(profiles())}."),
+        click.option("--profile", metavar="NAME", help="Settings that come with codelake; a wrong name lists them."),
     ]
     for option in options:
         command = option(command)
@@ -52,6 +58,9 @@ def configured(command: Command) -> Command:
 
 
 def resolve(lake_root: str | None, overrides: Sequence[str], files: Sequence[Path], profile: str | None) -> Config:
+    from lakehouse.config import load
+    from lakehouse.registry import graph
+
     chosen = [*overrides, *([f"lake.root={json.dumps(lake_root)}"] if lake_root else [])]
     return load(graph(), profile=profile, files=files, overrides=chosen)
 
@@ -85,8 +94,17 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, default=str, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2))
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None, *, title: str | None = None) -> None:
-    """Rows as an aligned table; numbers to the right, long values cut to the terminal on a terminal only."""
+def table(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str] | None = None,
+    *,
+    title: str | None = None,
+    show: Callable[[Any], str] | None = None,
+) -> None:
+    """Rows as an aligned table; numbers to the right, long values cut to the terminal on a terminal only.
+
+    `show` writes a value as rich markup; by default `cell`.
+    """
     from rich.console import Console
     from rich.table import Table as RichTable
 
@@ -99,7 +117,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
             name, justify="right" if number else "left", overflow="fold" if not sys.stdout.isatty() else "ellipsis"
         )
     for row in rows:
-        shown.add_row(*(cell(row.get(name)) for name in names))
+        shown.add_row(*((show or cell)(row.get(name)) for name in names))
     console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200, highlight=False)
     console.print(shown)
 
@@ -115,7 +133,7 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.2f}"
-    return escape(str(value))
+    return "\n".join(escape(visible(line, CELL_CHARS)) for line in str(value).split("\n"))
 
 
 def size(count: float) -> str:

@@ -21,14 +21,22 @@ FROM gold.pretrain GROUP BY language ORDER BY mb DESC LIMIT 6"""
 
 
 @click.command()
-@click.option("--lake", "lake_root", default=ROOT, show_default=True, metavar="FOLDER", help="Folder of the lake to make.")
-@click.option("--report", "report_path", type=click.Path(path_type=Path), metavar="FILE", help="Where the HTML report goes; default <lake>/report.html.")
+@click.option(
+    "--lake", "lake_root", default=ROOT, show_default=True, metavar="FOLDER", help="Folder of the lake to make."
+)
+@click.option(
+    "--report",
+    "report_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the HTML report goes; default <lake>/report.html.",
+)
 def quickstart(lake_root: str, report_path: Path | None) -> None:
     """Build a small lake from real code: installed Python packages and one repository made on the spot.
 
     Nothing is downloaded. A second time it finds nothing to do. Settings: conf/profiles/quickstart.yaml.
     """
-    from lakehouse import funnel, release, report, sql
+    from lakehouse import funnel, report, sql
 
     started = time.monotonic()
     lake = Lake(lake_root)
@@ -39,7 +47,7 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
 
     click.echo()
     click.echo(funnel.render_text(funnel.funnel(lake)))
-    click.echo(f"\n$ codelake sql --lake {lake_root} \"{QUESTION}\"")
+    click.echo(f'\n$ codelake sql --lake {lake_root} "{QUESTION}"')
     table(sql.query(lake, QUESTION).to_pylist())
     name = _release(lake)
     path = report.write(lake, report_path or Path(lake_root) / "report.html")

@@ -61,7 +61,8 @@ def show(name: str, lake_root: str, json_: bool) -> None:
                 "run": run["run_id"],
                 "run key": run["run_key"][:12],
                 "code": run["code"][:12],
-                "read": ", ".join(f"{i['name']}@{i['version']}" for i in run["inputs"] if i["version"] >= 0) or "sources",
+                "read": ", ".join(f"{i['name']}@{i['version']}" for i in run["inputs"] if i["version"] >= 0)
+                or "sources",
             }
             for run in runs
         ]
@@ -76,7 +77,12 @@ def verify(name: str, lake_root: str) -> None:
     from lakehouse import release as releases
 
     checks = releases.verify(existing(lake_root), graph(), name)
-    table([{"table": f"{c.table}@{c.version}", "equal": c.equal, "expected": c.expected[:16], "found": c.found[:60]} for c in checks])
+    table(
+        [
+            {"table": f"{c.table}@{c.version}", "equal": c.equal, "expected": c.expected[:16], "found": c.found[:60]}
+            for c in checks
+        ]
+    )
     if not all(check.equal for check in checks):
         raise StorageError(f"release {name!r} no longer holds what it pinned. Restore the lake's files from a copy.")
 

@@ -195,6 +195,6 @@ def test_selectors_choose_jobs_by_name_layer_and_neighbourhood() -> None:
         names("toy.wrds")
 
 
-def test_where_the_work_is_never_enters_the_run_key(lake: Toy) -> None:
+def test_where_the_work_is_never_enters_the_run_key() -> None:
     here = toy.FolderParams(folder="/a")
     assert here.digest == toy.FolderParams(folder="/b").digest

@@ -6,7 +6,9 @@ folder/*.txt → toy.ingest → bronze.lines → toy.words → silver.words → 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -47,7 +49,7 @@ long = Table(
 
 
 class FolderParams(Params):
-    placement = {"folder": True}  # noqa: RUF012  pydantic reads it as a class variable
+    placement: ClassVar[Mapping[str, Any]] = {"folder": True}
     folder: str
 
 

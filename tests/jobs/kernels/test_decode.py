@@ -28,7 +28,9 @@ def test_marked_utf16_and_utf32_are_read(encoding):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("text", [SOURCE, "int main() { return 0; }\n", "一\n" + "一丁七万丈三上下不与" * 5 + "\n", "a"])
+@pytest.mark.parametrize(
+    "text", [SOURCE, "int main() { return 0; }\n", "一\n" + "一丁七万丈三上下不与" * 5 + "\n", "a"]
+)
 def test_unmarked_utf16_is_recognised(encoding, text):
     assert decode(text.encode(encoding)) == Decoded(text, encoding, None)
 
@@ -90,7 +92,7 @@ def test_any_bytes_give_text_that_encodes_to_them_or_a_reason(content):
     if decoded.text is not None:
         assert content.endswith(decoded.text.encode(decoded.encoding))
         assert len(content) - len(decoded.text.encode(decoded.encoding)) in (0, 2, 3, 4)  # the mark
-        assert decoded.text.encode()  or not decoded.text  # no lone surrogate: Arrow can store it
+        assert decoded.text.encode() or not decoded.text  # no lone surrogate: Arrow can store it
 
 
 def test_installed_sources_are_all_utf8_or_named_otherwise():

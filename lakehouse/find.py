@@ -1,0 +1,135 @@
+"""Which content somebody means: an id, the beginning of one, or a place. Where nothing fits, what comes near.
+
+Cost: the `path` column of the occurrences and of the quarantine; for an unknown name also at most `SCAN_ROWS` comparisons.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+import pyarrow.compute as pc
+
+from lakehouse import ops
+from lakehouse.errors import ConfigError, InputError
+from lakehouse.shelf import Row, Shelf, read
+
+PREFIX = 8  # characters of a content id: 32 bits, so any two of 10,000 files begin alike with a chance of 1 %
+SHOWN = 20  # most matches that an error lists
+SCAN_ROWS = 20_000  # paths compared with an unknown name: about a second
+
+FILES, CONTENTS, DISTINCT = "bronze.code_files", "bronze.code_contents", "silver.code_files"
+PLACE = ("source", "repo", "path")
+# How a place may be written, the more exact first.
+_FORMS = ("{source}/{repo}:{path}", "{repo}:{path}", "{path}")
+_REFUSED = ("job", "item", *PLACE, "reason", "detail", "size", "first_bytes")
+
+
+def find(shelf: Shelf, what: str) -> tuple[str | None, list[Row]]:
+    """The content that is meant (None: only refused items are), and the items in quarantine that fit.
+
+    Raises ConfigError when several contents fit, InputError when nothing does; both list candidates.
+    """
+    if not shelf.locations:
+        raise InputError(f"{shelf.lake.root}: the lake holds no table yet. `codelake build` makes them.")
+    if re.fullmatch(rf"[0-9a-f]{{{PREFIX},64}}", what):
+        ids = _by_prefix(shelf, what)
+        if len(ids) > 1:
+            raise ConfigError(f"{what}: {len(ids)} contents begin so: {', '.join(ids[:SHOWN])}. Give more characters.")
+        if ids:
+            return ids[0], _refused(shelf, ids[0])
+    places = _by_place(shelf, what)
+    contents = {row["content_id"] for row in places}
+    if len(contents) > 1:
+        raise ConfigError(_several(what, places, len(contents)))
+    refused = _refused(shelf, what)
+    if contents or refused:
+        return next(iter(contents), None), refused
+    raise InputError(_nothing(shelf, what))
+
+
+def place(row: Mapping[str, object]) -> str:
+    """`source/repo:path`, as `find` takes it."""
+    return _FORMS[0].format(**{name: row[name] or "" for name in PLACE})
+
+
+def _by_prefix(shelf: Shelf, prefix: str) -> list[str]:
+    """Content ids that begin so, from the first table that knows one: bronze, then gold, then what releases hold."""
+    columns = {FILES: "content_id", CONTENTS: "content_id", DISTINCT: "content_id"}
+    columns |= dict.fromkeys(shelf.documents(), "doc_id")
+    for name, column in columns.items():
+        if found := {row[column] for row in shelf.rows(name, _begins(column, prefix), [column])}:
+            return sorted(found)
+    for pin in shelf.releases():
+        if pin["table"] in shelf.documents():
+            rows = read(shelf.pinned(pin), _begins("doc_id", prefix), ["doc_id"])
+            if rows:
+                return sorted({row["doc_id"] for row in rows})
+    return []
+
+
+def _begins(column: str, prefix: str) -> pc.Expression:
+    """As a range, which file and row-group statistics can rule out; `g` follows every hexadecimal digit."""
+    return (pc.field(column) >= prefix) & (pc.field(column) < prefix + "g")
+
+
+def _by_place(shelf: Shelf, what: str) -> list[Row]:
+    rows = shelf.rows(FILES, pc.field("path").isin(_paths(what)), [*PLACE, "content_id"])
+    for form in _FORMS:
+        if found := [row for row in rows if form.format(**row) == what]:
+            return found
+    return []
+
+
+def _paths(what: str) -> list[str]:
+    """Every text that may be the path, as any part may hold a colon: all of it, and what follows each colon."""
+    return [what, *(what[match.end() :] for match in re.finditer(":", what))]
+
+
+def _refused(shelf: Shelf, what: str) -> list[Row]:
+    """Items in quarantine: at the place, named so, or rows that carry the content id in their key."""
+    is_id = re.fullmatch(r"[0-9a-f]{64}", what) is not None
+    fits = pc.field("path").isin(_paths(what)) | (pc.field("item") == what)
+    if is_id:
+        fits = fits | pc.match_substring(pc.field("item"), what)
+    return [
+        row
+        for row in shelf.rows(ops.quarantine.name, fits, _REFUSED)
+        if row["item"] == what
+        or (is_id and what in row["item"])
+        or any(form.format(**{name: row[name] or "" for name in PLACE}) == what for form in _FORMS)
+    ]
+
+
+def _several(what: str, places: Sequence[Row], contents: int) -> str:
+    shown = sorted({f"  {place(row)!r}  {row['content_id'][:16]}" for row in places})
+    more = [f"  and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+    return "\n".join([f"{what!r} is {contents} different contents. Ask for one:", *shown[:SHOWN], *more])
+
+
+def _nothing(shelf: Shelf, what: str) -> str:
+    looked = [name for name in (FILES, ops.quarantine.name, *shelf.documents()) if name in shelf.locations]
+    said = f"{what!r} was not found in {', '.join(looked) or 'the lake: no source has been ingested yet'}."
+    if re.fullmatch(rf"[0-9a-f]{{1,{PREFIX - 1}}}", what):
+        said += f" The beginning of a content id needs {PREFIX} characters."
+    if close := _close(shelf, what):
+        return "\n".join([f"{said} Near it:", *(f"  {name!r}" for name in close)])
+    return (
+        f"{said} Ask for a content id, repo:path, source/repo:path or a path. Some are listed by"
+        f' codelake sql "SELECT source, repo, path FROM {FILES} LIMIT 20".'
+    )
+
+
+def _close(shelf: Shelf, what: str) -> list[str]:
+    """Places whose path holds the file name, else those with a similar file name."""
+    base = re.split(r"[/:]", what)[-1]
+    found: list[Row] = []
+    if base:
+        holds = pc.match_substring(pc.field("path"), base, ignore_case=True)
+        found = [row for name in (FILES, ops.quarantine.name) for row in shelf.rows(name, holds, PLACE, 5)]
+    if not found:
+        rows = shelf.rows(FILES, pc.field("path").is_valid(), PLACE, SCAN_ROWS)
+        by_base = {row["path"].rpartition("/")[2]: row for row in rows}
+        found = [by_base[name] for name in difflib.get_close_matches(base, list(by_base), n=5)]
+    return [place(row) for row in found[:5]]
