@@ -32,6 +32,7 @@ from lakehouse.errors import ConfigError, InputError, nearest
 
 MAX_OBSERVED_CHARS = 1000
 
+_BETWEEN = "expect_column_values_to_be_between"
 # A failed `quarantine` rule does not stop the batch: its rows are taken out by `split`.
 _GX_SEVERITY: Mapping[Severity, str] = {"error": "critical", "warning": "warning", "quarantine": "info"}
 
@@ -119,19 +120,26 @@ def split(batch: DataFrame, rules: Sequence[Rule], key: Sequence[str]) -> tuple[
     since a rejected row that cannot be named could not be explained.
     """
     _refuse(rules)
-    row_level = [rule for rule in rules if rule.type in metrics.ROW_LEVEL]
-    for rule in row_level:
-        if why := metrics.misfit(rule, batch.schema):
-            raise InputError(f"{rule.id}: {why} Nothing was split.")
     if missing := [name for name in key if name not in batch.columns]:
         raise InputError(f"Key columns {missing} are not in the batch. Its columns: {', '.join(batch.columns)}.")
+    failing = [(rule, _failing(rule, batch)) for rule in rules if rule.type in metrics.ROW_LEVEL]
     out: Column = reduce(
-        Column.__or__,
-        [F.coalesce(metrics.failing(rule), F.lit(False)) for rule in row_level if rule.severity == "quarantine"],
-        F.lit(False),
+        Column.__or__, [fails for rule, fails in failing if rule.severity == "quarantine"], F.lit(False)
     )
-    failed = F.array_compact(F.array(*(F.when(metrics.failing(rule), F.lit(rule.id)) for rule in row_level)))
+    failed = F.array_compact(F.array(*(F.when(fails, F.lit(rule.id)) for rule, fails in failing)))
     return batch.where(~out), batch.where(out).withColumn("failed", failed.cast("array<string>"))
+
+
+def _failing(rule: Rule, batch: DataFrame) -> Column:
+    """True in each row that fails the rule, else false, never null: a null would be in neither part of a split."""
+    try:
+        if why := metrics.misfit(rule, batch.schema):
+            raise InputError(f"{rule.id}: {why} Nothing was split.")
+        return F.coalesce(metrics.failing(rule), F.lit(False))
+    except KeyError as error:
+        raise ConfigError(
+            f"{rule.id}: {error} is an argument that the rule lacks, or a value that its type does not know."
+        ) from error
 
 
 def to_gx_suite(table: str, rules: Sequence[Rule]) -> dict[str, Any]:
@@ -166,6 +174,8 @@ def _refuse(rules: Sequence[Rule]) -> None:
                 f"{rule.id}: severity 'quarantine' takes failing rows out of a batch; this rule is not about rows. "
                 f"Use 'error' or 'warning', or one of: {', '.join(metrics.ROW_LEVEL)}."
             )
+        if rule.type == _BETWEEN and rule.kwargs.get("min_value") is None and rule.kwargs.get("max_value") is None:
+            raise ConfigError(f"{rule.id}: expected min_value, max_value or both; without them every value passes.")
         if rule.kwargs.get("condition_parser", "spark") != "spark":
             raise ConfigError(
                 f"{rule.id}: condition_parser {rule.kwargs['condition_parser']!r}: write row_condition as a Spark SQL "

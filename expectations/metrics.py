@@ -292,7 +292,7 @@ def measure(batch: DataFrame, needs: Mapping[Any, Need]) -> Measured:
                 value, cost = _measure(batch, {name: one})
                 values, queries = {**values, **value}, queries + cost
             except (PySparkException, Py4JJavaError) as error:
-                errors[name] = _first_line(error)
+                errors[name], queries = _first_line(error), queries + 1
         if not any(name in values for name, one in needs.items() if one.aggregates or one.key):
             raise
         return Measured(values, errors, queries)
@@ -301,9 +301,8 @@ def measure(batch: DataFrame, needs: Mapping[Any, Need]) -> Measured:
 def _measure(batch: DataFrame, needs: Mapping[Any, Need]) -> tuple[dict[Any, Any], int]:
     aggregates = [aggregate for need in needs.values() for aggregate in need.aggregates]
     keys = list(dict.fromkeys(need.key for need in needs.values() if need.key))
-    found = (
-        iter(batch.agg(*(a.alias(f"m{i}") for i, a in enumerate(aggregates))).collect()[0]) if aggregates else iter(())
-    )
+    named = [aggregate.alias(f"m{i}") for i, aggregate in enumerate(aggregates)]
+    found = iter(batch.agg(*named).collect()[0] if named else ())
     groups = _group(batch, keys) if keys else {}
     values = {
         name: need.value([next(found) for _ in need.aggregates], groups[need.key] if need.key else Groups())

@@ -17,28 +17,41 @@ LABEL, BAR, NECK = 24, 22, 56  # pixels: the words above the first bar, a bar, w
 
 
 def funnel(steps: Sequence[Step]) -> Markup:
-    """Files to the left of the axis, bytes to the right, both to the scale of what was found.
+    """Files to the left of the axis, bytes to the right, each to its own scale.
 
-    A bar is what a step left over; it joins the next one by a slope, and what lies beside the slope was dropped.
+    A bar is what a step left over; it joins the next one by a slope, and what lies beside the slope was dropped. A bar
+    that is longer than the picture is marked as torn off.
     """
     done = [step for step in steps if step.out is not None]
     if not done or done[0].out is None:
         return Markup("")
-    whole = done[0].out
+    whole = _scale(done)
     height = LABEL + len(done) * (BAR + NECK) - NECK + 2
     drawn = Markup("").join(_step(i, step, whole, done[i - 1].out if i else None) for i, step in enumerate(done))
     return Markup(
-        '<svg class="funnel" role="img" aria-label="{label}" width="100%" height="{height}">{drawn}'
-        '<line class="axis" x1="50%" x2="50%" y1="{top}" y2="{height}"/></svg>'
-    ).format(label=_spoken(done), height=height, top=LABEL, drawn=drawn)
+        '<svg class="funnel" role="img" aria-label="{label}" width="100%" height="{height}">{drawn}</svg>'
+    ).format(label=_spoken(done), height=height, drawn=drawn)
+
+
+def _scale(steps: Sequence[Step]) -> Amount:
+    """What fills the width: what was found, but not more than twice what was taken in.
+
+    A single dump over the cap can outweigh everything else; to its scale, no other bar would be seen.
+    """
+    found, taken = (step.out or Amount() for step in steps[:2])
+    return Amount(min(found.files, 2 * taken.files) or found.files, min(found.bytes, 2 * taken.bytes) or found.bytes)
 
 
 def _step(nth: int, step: Step, whole: Amount, before: Amount | None) -> Markup:
     out, top = step.out or Amount(), LABEL + nth * (BAR + NECK)
     left, right = _half(out.files, whole.files), _half(out.bytes, whole.bytes)
-    bar = Markup('<rect class="kept" x="{x}%" width="{width}%" y="{y}" height="{height}"/>').format(
-        x=_n(50 - left), width=_n(left + right), y=top, height=BAR
-    )
+    bar = Markup(
+        '<rect class="kept" x="{x}%" width="{width}%" y="{y}" height="{height}"/>'
+        '<line class="axis" x1="50%" x2="50%" y1="{y}" y2="{end}"/>'
+    ).format(x=_n(50 - left), width=_n(left + right), y=top, height=BAR, end=top + BAR)
+    torn = Markup('<text class="torn" x="{x}%" y="{y}">⫽</text>')
+    for longer, x in ((out.files > whole.files, 1), (out.bytes > whole.bytes, 99)):
+        bar += torn.format(x=x, y=top + BAR - 6) if longer else Markup("")
     words = Markup(
         '<text class="count" x="0" y="{y}">{files} files</text><text class="name" x="50%" y="{y}">{name}</text>'
         '<text class="count end" x="100%" y="{y}">{bytes}</text>'

@@ -81,13 +81,14 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Gate:
-    """The newest gate of a table: expectations that were judged, and those that were not met."""
+    """The newest gate of a table: expectations that were judged, those that were not met, and how many of these stop a batch."""
 
     table: str
     run_id: str
     at: datetime
     rows: int
     judged: int
+    errors: int
     failed: Top[dict[str, Any]]
 
 
@@ -193,7 +194,8 @@ def gates(views: Views, most_failed: int) -> tuple[Gate, ...] | None:
     newest = """(SELECT * FROM ops.expectation_results
         QUALIFY run_id = max(run_id) OVER (PARTITION BY "table"))"""
     totals = views.rows(
-        f"""SELECT "table", run_id, max("at") AS "at", max("rows") AS "rows", count(*) AS judged
+        f"""SELECT "table", run_id, max("at") AS "at", max("rows") AS "rows", count(*) AS judged,
+            count_if(NOT success AND severity = 'error') AS errors
         FROM {newest} GROUP BY "table", run_id"""
     )
     failed = views.rows(

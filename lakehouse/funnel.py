@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from lakehouse.errors import CodelakeError
 from lakehouse.lake import Lake
-from lakehouse.shown import count, share, size, visible
+from lakehouse.shown import count, size, visible
 from lakehouse.views import Views
 
 
@@ -383,7 +383,7 @@ def render_text(funnel: Funnel, width: int = 100) -> str:
     room = max(width, 80) - len(lines[0]) - 1
     for step in funnel.steps:
         if step.out is None or step.dropped is None:
-            lines.append(_line(step.left, "-", "-", f"not run yet: codelake build {step.job}"))
+            lines.append(f"{step.left:<34} not run yet: codelake build {step.job}")
             continue
         if step.dropped != Amount():
             less = Amount() - step.dropped
@@ -413,14 +413,13 @@ def _refused_lines(funnel: Funnel) -> list[str]:
 def _rule_lines(funnel: Funnel) -> list[str]:
     if not funnel.rules:
         return []
-    distinct = funnel.step(DISTINCT).out or Amount()
     rows = [
         _line(
             f"  {visible(rule.name, 30)}",
             count(rule.hits.files),
             size(rule.hits.bytes),
-            f"{share(rule.hits.files, distinct.files):>8}   {count(rule.alone.files)} by this rule alone",
+            f"{count(rule.alone.files):>10} alone",
         )
         for rule in funnel.rules
     ]
-    return ["", "hit by each rule, of the distinct contents", *rows]
+    return ["", "hit by each rule; alone: hit by no other", *rows]

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from expectations.rules import Rule
+from lakehouse.errors import ConfigError
 from lakehouse.job import Job
 from lakehouse.ops import quarantine
 from lakehouse.table import Table
@@ -40,18 +41,18 @@ def as_items(rejected: DataFrame, job: Job, table: Table) -> DataFrame:
     )
 
 
-def scope_of(spark: SparkSession, job: Job, table: Table, changed: DataFrame | None) -> DataFrame:
-    """The items that this run decides about: all of the job, or those of the changed keys or sources."""
-    if changed is None:
+def scope_of(spark: SparkSession, job: Job, table: Table, scope: DataFrame | None) -> DataFrame:
+    """The items that this run decides about: all of the job, or those of the keys or sources that it replaces."""
+    if scope is None:
         return spark.createDataFrame([(job.name,)], "job string")
-    if job.scope == table.key:
-        item = _item(table.name, [F.col(name) for name in job.scope], table.key)
-        return changed.select(F.lit(job.name).alias("job"), item.alias("item"))
-    if "source" in job.scope:
-        return changed.select(F.lit(job.name).alias("job"), "source")
-    raise ValueError(
-        f"{job.name} is incremental by {', '.join(job.scope)}, but {table.name} has the key {', '.join(table.key)}: which"
-        " quarantined rows a run replaces cannot be told. Use an error or warning rule for this table."
+    if set(scope.columns) == set(table.key):
+        item = _item(table.name, [F.col(name) for name in table.key], table.key)
+        return scope.select(F.lit(job.name).alias("job"), item.alias("item"))
+    if scope.columns == ["source"]:
+        return scope.select(F.lit(job.name).alias("job"), "source")
+    raise ConfigError(
+        f"{job.name} replaces rows of {table.name} by {', '.join(scope.columns)}, but its key is {', '.join(table.key)}:"
+        " which quarantined rows a run replaces cannot be told. Make the suite's rule an error or a warning."
     )
 
 

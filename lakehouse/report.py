@@ -52,7 +52,7 @@ _SECTIONS = (
 
 @dataclass(frozen=True)
 class Card:
-    """A headline number. `tone`: good, bad or nothing."""
+    """A headline number. `tone`: good, warn, bad or nothing."""
 
     label: str
     value: str
@@ -124,7 +124,7 @@ def _context(views: Views, folder: Path) -> dict[str, Any]:
         "found": amounts[FOUND],
         "distinct": amounts[DISTINCT] or Amount(),
         "gold": amounts[GOLD],
-        "pending": [step for step in funnel.steps if step.out is None],
+        "pending": dict.fromkeys(step.job for step in funnel.steps if step.out is None),
         "cards": _cards(funnel, redactions, gates),
         "redactions": redactions,
         "licences": facts.licences(views, MOST_LICENCES),
@@ -138,9 +138,11 @@ def _context(views: Views, folder: Path) -> dict[str, Any]:
 
 
 def _funnel(funnel: Funnel) -> dict[str, Any]:
+    picture = charts.funnel(funnel.steps)
     return {
         "funnel": funnel,
-        "picture": charts.funnel(funnel.steps),
+        "picture": picture,
+        "torn": 'class="torn"' in picture,
         "decided": "silver.code_decisions" not in funnel.missing,
         "sources": _top(funnel.by_source, MOST_SOURCES),
         "languages": _top(funnel.by_language, MOST_LANGUAGES),
@@ -196,16 +198,14 @@ def _cards(funnel: Funnel, redactions: Top[Redaction] | None, gates: Sequence[Ga
     cards = []
     if (found := steps[FOUND].out) is not None:
         names: Sequence[Slice] = funnel.by_source
-        cards.append(
-            Card("Found", f"{shown.count(found.files)} files", f"{shown.size(found.bytes)}, {len(names)} sources")
-        )
+        cards.append(Card("Found", shown.count(found.files), f"files, {shown.size(found.bytes)}, {len(names)} sources"))
     distinct, taken = steps[DISTINCT], steps[TAKEN_IN].out
     if distinct.out is not None and distinct.dropped is not None and taken is not None:
         more = f"{shown.count(distinct.dropped.files)} of {shown.count(taken.files)} files taken in"
         cards.append(Card("Exact copies", shown.share(distinct.dropped.files, taken.files), more))
     if (kept := steps[KEPT].out) is not None and distinct.out is not None:
-        more = f"{shown.share(kept.files, distinct.out.files)} of {shown.count(distinct.out.files)} distinct"
-        cards.append(Card("Kept by the rules", f"{shown.count(kept.files)} files", more))
+        more = f"files, {shown.share(kept.files, distinct.out.files)} of {shown.count(distinct.out.files)} distinct"
+        cards.append(Card("Kept", shown.count(kept.files), more))
     if (gold := steps[GOLD].out) is not None:
         more = f"{shown.count(gold.files)} documents"
         cards.append(Card("In gold.pretrain", shown.size(gold.bytes), more))
@@ -214,6 +214,7 @@ def _cards(funnel: Funnel, redactions: Top[Redaction] | None, gates: Sequence[Ga
         cards.append(Card("Redactions", shown.count(places), f"places of {redactions.total} kinds, notices too"))
     if gates:
         failed, judged = sum(gate.failed.total for gate in gates), sum(gate.judged for gate in gates)
-        value, tone = (f"{shown.count(failed)} not met", "bad") if failed else ("all met", "good")
+        tone = "bad" if any(gate.errors for gate in gates) else "warn" if failed else "good"
+        value = f"{shown.count(failed)} not met" if failed else "all met"
         cards.append(Card("Gates", value, f"{shown.count(judged)} expectations, {len(gates)} tables", tone))
     return cards

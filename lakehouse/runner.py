@@ -26,7 +26,7 @@ from lakehouse.plan import Step, resolve
 from lakehouse.table import Table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from lakehouse.inputs import VersionedInputs
     from lakehouse.stage import Stage, Staged
@@ -226,7 +226,7 @@ class Runner:
         given = result if isinstance(result, Mapping) else {job.writes[-1]: result}
         outputs = {t: o if isinstance(o, Output) else Output(o, inputs.changed) for t, o in given.items()}
         staged = []
-        for table, output in _without_rejected(spark, job, outputs, inputs.changed).items():
+        for table, output in _without_rejected(spark, job, outputs).items():
             self._progress.phase(job.name, f"stage {table.name}")
             staged.append(write(spark, self.lake, stage.folder, table, output.rows, output.scope, bases[table]))
         return staged
@@ -294,9 +294,7 @@ def written(job: Job) -> tuple[Table, ...]:
     return (*job.writes[:-1], ops.quarantine, job.writes[-1])
 
 
-def _without_rejected(
-    spark: SparkSession, job: Job, outputs: Mapping[Table, Output], changed: DataFrame | None
-) -> dict[Table, Output]:
+def _without_rejected(spark: SparkSession, job: Job, outputs: Mapping[Table, Output]) -> dict[Table, Output]:
     """The outputs in order of publishing, rows that a suite takes out moved to the quarantine."""
     from expectations.gate import split
     from expectations.suites import suite_of
@@ -309,7 +307,7 @@ def _without_rejected(
         if rejects(rules):
             clean, rejected = split(output.rows, rules, table.key)
             kept[table] = Output(clean, output.scope)
-            refused.append(Output(as_items(rejected, job, table), scope_of(spark, job, table, changed)))
+            refused.append(Output(as_items(rejected, job, table), scope_of(spark, job, table, output.scope)))
     if refused:
         rows, scope = refused[0].rows, refused[0].scope
         for more in refused[1:]:

@@ -26,15 +26,19 @@ def visible(text: str, limit: int = NAME_LIMIT) -> str:
 
 def markup(text: str, limit: int = NAME_LIMIT) -> Markup:
     """The text for a page: escaped, isolated from the direction of its surroundings, hidden characters as marks."""
-    return Markup("<bdi>{}</bdi>").format(line(text, limit))
+    return Markup("<bdi>{}</bdi>").format(_marked(text, limit, keep=""))
 
 
 def line(text: str, limit: int) -> Markup:
     """One line of a file for a page: like `markup`, with tabs kept."""
+    return _marked(text, limit, keep="\t")
+
+
+def _marked(text: str, limit: int, keep: str) -> Markup:
     mark = Markup('<span class="hidden-char" title="{}">{}</span>')
     parts = (
         mark.format(unicodedata.name(chr(int(part[2:], 16)), "control character"), part) if hidden else escape(part)
-        for hidden, part in _parts(cut(text, limit), keep="\t")
+        for hidden, part in _parts(cut(text, limit), keep)
     )
     return Markup("").join(parts)
 

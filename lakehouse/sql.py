@@ -300,7 +300,7 @@ _HINTS = {
 
 def _explained(error: duckdb.Error, lake: Lake, pins: Mapping[str, int] | None) -> CodelakeError:
     """DuckDB's message, with what to do next. `pins` are those that bound the query, None when it was not bound."""
-    message = str(error).strip()
+    message = str(error).partition("\n\nPossible solutions")[0].strip()  # settings, which are locked
     missing = re.search(r"Table with name (\S+) does not exist", message)
     if isinstance(error, duckdb.CatalogException) and missing:
         named = re.search(rf"\b(\w+)\.{re.escape(missing[1])}\b", message.partition("\nLINE ")[2])

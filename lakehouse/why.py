@@ -88,7 +88,7 @@ def why(lake: Lake, what: str) -> Story:
         return Story(what, f"refused, in quarantine: {reasons}", quarantine=refused)
     facts = _facts(shelf, content_id)
     gaps = _gaps(shelf, facts)
-    return Story(what, _verdict(facts, gaps), content_id, quarantine=refused, gaps=gaps, **facts)
+    return Story(what, _verdict(facts, gaps, refused), content_id, quarantine=refused, gaps=gaps, **facts)
 
 
 def _facts(shelf: Shelf, content_id: str) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _gaps(shelf: Shelf, facts: Mapping[str, Any]) -> dict[str, str]:
     return {name: gap for name, gap in found.items() if gap is not None}
 
 
-def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str]) -> str:
+def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str], refused: Sequence[Row]) -> str:
     """One line: where the content ended, and by what."""
     decision, sample = facts["decision"], facts["sample"]
     now = [f"{row['table']}@{row['version']}" for row in facts["held"] if row["release"] is None]
@@ -216,7 +216,8 @@ def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str]) -> str:
         pins = ", ".join(f"{row['release']} ({row['table']}@{row['version']})" for row in facts["held"])
         return f"no source brings it any more{f'; releases that hold it: {pins}' if pins else ''}"
     if decision is None:
-        return f"undecided: {gaps.get(DECISIONS, 'code.decide wrote no row for it')}"
+        by = f"refused by {', '.join(sorted({row['job'] for row in refused}))}, in quarantine" if refused else None
+        return f"undecided: {by or gaps.get(DECISIONS) or 'code.decide wrote no row for it'}"
     if not decision["keep"]:
         return f"dropped: {', '.join(hit['rule'] for hit in decision['hits'])}"
     if sample is not None and not sample["taken"]:

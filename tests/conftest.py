@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+# No deadline: the first call may compile a kernel. A failing example is printed with the code that repeats it.
+settings.register_profile("codelake", deadline=None, print_blob=True)
+settings.load_profile("codelake")
 
 
 @pytest.fixture(scope="session")

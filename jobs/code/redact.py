@@ -50,7 +50,7 @@ def _redact(batches: Iterator[pa.RecordBatch], params: RedactParams) -> Rows:
                 "bytes": len(redacted.text.encode()),
                 "notice": "\n".join(text[span.start : span.end] for span in stripped.removed) or None,
                 "redactions": [
-                    {"kind": s.kind, "start": s.start, "end": s.end, "placeholder": s.placeholder}
+                    {"kind": s.kind, "rule": s.rule, "start": s.start, "end": s.end, "placeholder": s.placeholder}
                     for s in redacted.spans
                 ],
             }

@@ -140,7 +140,7 @@ code_texts = Table(
         ),
         Column(
             "redactions",
-            "array<struct<kind:string,start:bigint,end:bigint,placeholder:string>>",
+            "array<struct<kind:string,rule:string,start:bigint,end:bigint,placeholder:string>>",
             "what was replaced: character offsets into the text after notice removal",
         ),
     ),

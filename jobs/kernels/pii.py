@@ -8,7 +8,7 @@ Code is full of what looks like a secret: versions like addresses, remotes like 
 The rules lean to precision: a token must show its vendor's form, or stand as a quoted literal behind a telling name;
 entropy alone decides nothing. Not found: passwords without quotes (`.env`), names, phone and card numbers.
 
-Cost on one core: 550 MB/s over Python sources, 0.1 s for a megabyte of nothing but addresses.
+Cost on one core: 600 MB/s over Python sources of installed packages; 1.5 s for a megabyte of nothing but addresses.
 """
 
 from bisect import bisect_left, insort
@@ -20,8 +20,9 @@ import re2
 
 from jobs.kernels.pii_validators import Finding, build
 
-# Replacing one thing may uncover another (an overlap, a context that is gone), which the next pass finds. Two passes are
-# the rule, the second to see that nothing is left; a text built to need more than this many keeps the rest.
+# Replacing one thing may uncover another (an overlap, a context that is gone), which the next pass finds. Two passes
+# are the rule, the second to see that nothing is left; 20,000 random mixtures of the tests' cases took three at most.
+# A text built to need more than this many keeps the rest.
 _MAX_PASSES = 8
 _BEFORE, _AFTER = 100, 16  # characters of the same line that a validator sees beside the value
 _MAX_VALUE = 20_000  # characters; the block of an RSA key of 16,384 bits has 13,000
@@ -48,7 +49,7 @@ class Redacted:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry of `rules`: plain data. The pattern's first capture group that took part is the value, else all of it."""
+    """One entry of `rules`, plain data. The value is the capture group that took part in the match, or all of it."""
 
     name: str
     kind: str
@@ -59,7 +60,7 @@ class Rule:
 
 
 class Redactor:
-    """The compiled rules. Pickles as its rules and compiles again where it is loaded: 10 ms, once per worker."""
+    """The compiled rules. Pickles as its rules and compiles again where it is loaded, which takes 10 ms."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)

@@ -117,7 +117,7 @@ _BASE64_RUN = re.compile(r"[A-Za-z0-9+/=]{32,}")
 
 
 def base64_characters(least: int) -> Validator:
-    """So many characters in runs of 32 or more of the base64 alphabet: a key stands between the lines of a key block."""
+    """So many characters in runs of 32 or more of the base64 alphabet: there is a key in the key block."""
     return lambda found: sum(len(run) for run in _BASE64_RUN.findall(found.value)) >= least
 
 

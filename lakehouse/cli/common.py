@@ -106,20 +106,26 @@ def table(
     `show` writes a value as rich markup; by default `cell`.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table as RichTable
 
     rows = list(rows)
     names = list(columns or (rows[0] if rows else ()))
-    shown = RichTable(title=title, box=None, header_style="bold", pad_edge=False, title_justify="left")
+    shown = RichTable(box=None, header_style="bold", pad_edge=False)
     for name in names:
         number = bool(rows) and isinstance(rows[0].get(name), int | float) and not isinstance(rows[0].get(name), bool)
         shown.add_column(
-            name, justify="right" if number else "left", overflow="fold" if not sys.stdout.isatty() else "ellipsis"
+            escape(visible(name)),
+            justify="right" if number else "left",
+            overflow="fold" if not sys.stdout.isatty() else "ellipsis",
         )
     for row in rows:
         shown.add_row(*((show or cell)(row.get(name)) for name in names))
     console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200, highlight=False)
-    console.print(shown)
+    if title is not None:
+        console.print(f"[italic]{escape(title)}[/]")
+    if names:
+        console.print(shown)
 
 
 def cell(value: Any) -> str:

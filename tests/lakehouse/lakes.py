@@ -312,13 +312,13 @@ def _text(content_id: str, file: File) -> dict[str, Any]:
 
 
 def _clusters(best: Mapping[str, File]) -> list[list[str]]:
-    """Content ids per cluster, the survivor first: most stars, then the least source, repository and path."""
+    """Content ids of every cluster of two or more, the survivor first: most stars, then the least source, repository and path."""
     named: dict[str, list[str]] = {}
     for key, f in best.items():
         if f.cluster is not None:
             named.setdefault(f.cluster, []).append(key)
     order = {key: (-(f.stars or -1), f.source, f.repo, f.path) for key, f in best.items()}
-    return [sorted(keys, key=order.__getitem__) for keys in named.values()]
+    return [sorted(keys, key=order.__getitem__) for keys in named.values() if len(keys) > 1]
 
 
 def _near(best: Mapping[str, File]) -> dict[str, Rows]:
@@ -413,7 +413,7 @@ def _books(made: Mapping[str, Rows]) -> dict[str, Rows]:
         for table in tables
         for rule in table.base_rules()
     ]
-    results = [{**r, "severity": r["severity"] if r["success"] else "warning"} for r in results]
+    results = [r if r["success"] else {**r, "severity": "warning", "unexpected": 1} for r in results]
     pinned = {
         "release": "planted",
         "table": "gold.pretrain",

@@ -413,6 +413,16 @@ def test_every_gate_is_in_every_match_of_its_pattern_and_python_agrees_on_the_ma
         assert expected, f"no case for {rule.name}"
 
 
+@pytest.mark.parametrize(
+    "parts", [["AIza", "hf_", "npm_", "glpat-", "sk-", "xoxb-", "SK"], list("0123456789.:"), list("ab.@-:/")]
+)
+def test_all_gates_at_once_find_what_each_finds_alone(parts):
+    draw = random.Random(1)
+    text = "".join(draw.choice(parts) for _ in range(100_000))  # as many states as one text can ask of the automaton
+    alone = [index for index, rule in enumerate(REDACTOR.rules) if python_re(rule.gate).search(text)]
+    assert sorted(REDACTOR._gates.Match(text) or []) == alone
+
+
 def test_installed_sources_hold_no_secret_and_a_second_pass_finds_nothing():
     library = Path(sysconfig.get_path("purelib"))
     kinds = set()

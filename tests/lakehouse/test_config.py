@@ -1,0 +1,109 @@
+"""Configuration: merged in order, every fault named with file, line, key, value and what is allowed.
+
+load(graph(), profile="paper", overrides=["code.near_dedup.jaccard=0.8"])
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.code.decide import DecideParams
+from jobs.code.near_dedup import NearDedupParams
+from lakehouse.config import Config, load, lock_digest, profiles
+from lakehouse.errors import ConfigError
+from lakehouse.registry import graph
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def near_dedup(config: Config) -> NearDedupParams:
+    found = config.jobs["code.near_dedup"]
+    assert isinstance(found, NearDedupParams)
+    return found
+
+
+def test_later_wins_base_then_profile_then_file_then_override(tmp_path: Path) -> None:
+    file = written(tmp_path / "my.yaml", "code:\n  near_dedup:\n    jaccard: 0.5\n")
+    assert near_dedup(load(graph())).jaccard == 0.7
+    assert near_dedup(load(graph(), profile="paper")).jaccard == 0.01
+    assert near_dedup(load(graph(), profile="paper", files=[file])).jaccard == 0.5
+    assert near_dedup(load(graph(), files=[file], overrides=["code.near_dedup.jaccard=0.9"])).jaccard == 0.9
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_profile_is_valid(profile: str) -> None:
+    load(graph(), profile=profile)
+
+
+def test_a_rule_can_be_changed_or_turned_off_from_the_command_line() -> None:
+    overrides = ["code.decide.rules.long_line.above=800", "code.decide.rules.many_digits=null"]
+    decide = load(graph(), overrides=overrides).jobs["code.decide"]
+    assert isinstance(decide, DecideParams)
+    changed = decide.rules["long_line"]
+    assert changed is not None
+    assert changed.above == 800
+    assert decide.rules["many_digits"] is None
+
+
+def test_a_whole_rule_set_can_be_swapped_for_a_file(tmp_path: Path) -> None:
+    rules = written(tmp_path / "strict.yaml", "only: {signal: lines, below: 5, types: [code]}\n")
+    file = written(tmp_path / "my.yaml", "code: {decide: {rules: null}}\n")
+    overrides = [f"code.decide.rules=${{conf:{rules}}}"]
+    decide = load(graph(), files=[file], overrides=overrides).jobs["code.decide"]
+    assert isinstance(decide, DecideParams)
+    assert list(decide.rules) == ["only"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "code:\n  near_dedup:\n    jacard: 0.5\n",
+            r"my\.yaml:3: code\.near_dedup\.jacard: unknown key\. Allowed: driver_edges, jaccard\. Did you mean 'jaccard'\?",
+        ),
+        ("code:\n  near_dedup:\n    jaccard: often\n", r"my\.yaml:3: code\.near_dedup\.jaccard: .*found 'often'"),
+        (
+            "code:\n  near_dedup:\n    jaccard: 1.5\n",
+            r"my\.yaml:3: code\.near_dedup\.jaccard: .*less than or equal to 1.*found 1\.5",
+        ),
+        (
+            "code:\n  near_dup: {}\n",
+            r"my\.yaml:2: code\.near_dup: unknown key\. Allowed: .*Did you mean 'code\.near_dedup'",
+        ),
+        ("laek:\n  root: x\n", r"my\.yaml:2: laek\.root: unknown key"),
+        ("- a\n", r"my\.yaml:1: expected a mapping"),
+        ("a: [\n", r"my\.yaml: not valid YAML"),
+        (
+            "code:\n  decide:\n    rules:\n      r: {signal: lines, above: 1, below: 2, types: [code]}\n",
+            r"exactly one of `above` and `below`",
+        ),
+        ("code:\n  ingest:\n    sources:\n    - {name: a, kind: cloud, location: x}\n", r"kind.*'folder', 'git'"),
+    ],
+)
+def test_faults_name_the_place_the_value_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
+    file = written(tmp_path / "my.yaml", text)
+    with pytest.raises(ConfigError, match=said):
+        load(graph(), files=[file])
+
+
+def test_overrides_and_profiles_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--set nonsense: expected key\.sub=value"):
+        load(graph(), overrides=["nonsense"])
+    with pytest.raises(ConfigError, match=r"--set code\.near_dedup\.jaccard=2.*less than or equal to 1"):
+        load(graph(), overrides=["code.near_dedup.jaccard=2"])
+    with pytest.raises(ConfigError, match=r"--profile papr: no such profile.*Did you mean 'paper'"):
+        load(graph(), profile="papr")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
+        load(graph(), files=[tmp_path / "none.yaml"])
+
+
+def test_the_lock_file_has_a_digest() -> None:
+    assert len(lock_digest()) == 64
