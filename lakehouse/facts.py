@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from lakehouse import registry
 from lakehouse.diff import LINES, Diff, side_by_side
@@ -23,8 +22,7 @@ from lakehouse.views import Views
 
 Item = TypeVar("Item")
 
-TEXT_LIMIT = 300 * LINES  # characters of a text that are compared; longer lines are cut when shown anyway
-READ_ROWS = 256  # rows of text in memory at once
+TEXT_LIMIT = 300 * LINES  # characters of a text that are compared
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster with its first members, the survivor first; `diff` is None where a text is not there."""
+    """A cluster with its first members, the survivor first; `diff` is None where a text is not there.
+
+    `cut`: a text is longer than `TEXT_LIMIT` characters, and only these were compared.
+    """
 
     members: Top[Member]
     compared: Member | None
     diff: Diff | None
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -166,25 +168,18 @@ def largest_clusters(views: Views, most: int, most_members: int) -> tuple[Cluste
 
 def _cluster(top: Top[Member], pair: Sequence[Member], texts: dict[str, str]) -> Cluster:
     if len(pair) < 2 or not all(member.content_id in texts for member in pair):
-        return Cluster(top, None, None)
-    survivor, other = pair
-    return Cluster(top, other, side_by_side(texts[survivor.content_id], texts[other.content_id]))
+        return Cluster(top, None, None, cut=False)
+    left, right = (texts[member.content_id] for member in pair)
+    cut = max(len(left), len(right)) > TEXT_LIMIT
+    return Cluster(top, pair[1], side_by_side(left[:TEXT_LIMIT], right[:TEXT_LIMIT]), cut)
 
 
 def _texts(views: Views, wanted: Collection[str]) -> dict[str, str]:
-    """The first characters of these texts. Cost: one scan of the ids, then the row groups that hold one of them."""
+    """These texts, cut to one character more than is compared."""
     if not wanted or not views.has("silver.code_texts"):
         return {}
-    found: dict[str, str] = {}
-    chosen = ds.field("content_id").isin(list(wanted))
-    for fragment in views.dataset("silver.code_texts").get_fragments(filter=chosen):
-        for group in fragment.split_by_row_group(filter=chosen):
-            if not group.count_rows(filter=chosen):
-                continue
-            for batch in group.to_batches(columns=["content_id", "text"], filter=chosen, batch_size=READ_ROWS):
-                heads = pc.utf8_slice_codeunits(batch["text"], 0, TEXT_LIMIT)
-                found |= dict(zip(batch["content_id"].to_pylist(), heads.to_pylist(), strict=True))
-    return found
+    query = "SELECT content_id, left(text, ?) AS text FROM silver.code_texts WHERE content_id IN (SELECT unnest(?))"
+    return {row["content_id"]: row["text"] for row in views.rows(query, [TEXT_LIMIT + 1, list(wanted)])}
 
 
 def gates(views: Views, most_failed: int) -> tuple[Gate, ...] | None:

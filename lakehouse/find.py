@@ -9,11 +9,9 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-import pyarrow.compute as pc
-
 from lakehouse import ops
 from lakehouse.errors import ConfigError, InputError
-from lakehouse.shelf import Row, Shelf, read
+from lakehouse.shelf import Row, Shelf
 
 PREFIX = 8  # characters of a content id: 32 bits, so any two of 10,000 files begin alike with a chance of 1 %
 SHOWN = 20  # most matches that an error lists
@@ -43,9 +41,10 @@ def find(shelf: Shelf, what: str) -> tuple[str | None, list[Row]]:
     contents = {row["content_id"] for row in places}
     if len(contents) > 1:
         raise ConfigError(_several(what, places, len(contents)))
-    refused = _refused(shelf, what)
-    if contents or refused:
-        return next(iter(contents), None), refused
+    content_id = next(iter(contents), None)
+    refused = {row["item"]: row for name in (what, content_id) if name for row in _refused(shelf, name)}
+    if content_id or refused:
+        return content_id, list(refused.values())
     raise InputError(_nothing(shelf, what))
 
 
@@ -56,26 +55,22 @@ def place(row: Mapping[str, object]) -> str:
 
 def _by_prefix(shelf: Shelf, prefix: str) -> list[str]:
     """Content ids that begin so, from the first table that knows one: bronze, then gold, then what releases hold."""
+    begins = "{0} >= ? AND {0} < ?"  # as a range, which statistics can rule out; `g` follows every hexadecimal digit
+    values = (prefix, prefix + "g")
     columns = {FILES: "content_id", CONTENTS: "content_id", DISTINCT: "content_id"}
     columns |= dict.fromkeys(shelf.documents(), "doc_id")
     for name, column in columns.items():
-        if found := {row[column] for row in shelf.rows(name, _begins(column, prefix), [column])}:
+        if found := {row[column] for row in shelf.rows(name, begins.format(column), values, [column])}:
             return sorted(found)
     for pin in shelf.releases():
-        if pin["table"] in shelf.documents():
-            rows = read(shelf.pinned(pin), _begins("doc_id", prefix), ["doc_id"])
-            if rows:
-                return sorted({row["doc_id"] for row in rows})
+        rows = shelf.rows(pin["table"], begins.format("doc_id"), values, ["doc_id"], version=pin["version"])
+        if found := {row["doc_id"] for row in rows}:
+            return sorted(found)
     return []
 
 
-def _begins(column: str, prefix: str) -> pc.Expression:
-    """As a range, which file and row-group statistics can rule out; `g` follows every hexadecimal digit."""
-    return (pc.field(column) >= prefix) & (pc.field(column) < prefix + "g")
-
-
 def _by_place(shelf: Shelf, what: str) -> list[Row]:
-    rows = shelf.rows(FILES, pc.field("path").isin(_paths(what)), [*PLACE, "content_id"])
+    rows = shelf.rows(FILES, "path IN (SELECT unnest(?))", [_paths(what)], [*PLACE, "content_id"])
     for form in _FORMS:
         if found := [row for row in rows if form.format(**row) == what]:
             return found
@@ -90,12 +85,10 @@ def _paths(what: str) -> list[str]:
 def _refused(shelf: Shelf, what: str) -> list[Row]:
     """Items in quarantine: at the place, named so, or rows that carry the content id in their key."""
     is_id = re.fullmatch(r"[0-9a-f]{64}", what) is not None
-    fits = pc.field("path").isin(_paths(what)) | (pc.field("item") == what)
-    if is_id:
-        fits = fits | pc.match_substring(pc.field("item"), what)
+    where = f"path IN (SELECT unnest(?)) OR {'contains(item, ?)' if is_id else 'item = ?'}"
     return [
         row
-        for row in shelf.rows(ops.quarantine.name, fits, _REFUSED)
+        for row in shelf.rows(ops.quarantine.name, where, [_paths(what), what], _REFUSED)
         if row["item"] == what
         or (is_id and what in row["item"])
         or any(form.format(**{name: row[name] or "" for name in PLACE}) == what for form in _FORMS)
@@ -126,10 +119,12 @@ def _close(shelf: Shelf, what: str) -> list[str]:
     base = re.split(r"[/:]", what)[-1]
     found: list[Row] = []
     if base:
-        holds = pc.match_substring(pc.field("path"), base, ignore_case=True)
-        found = [row for name in (FILES, ops.quarantine.name) for row in shelf.rows(name, holds, PLACE, 5)]
+        holds = "contains(lower(path), lower(?))"
+        found = [
+            row for name in (FILES, ops.quarantine.name) for row in shelf.rows(name, holds, [base], PLACE, limit=5)
+        ]
     if not found:
-        rows = shelf.rows(FILES, pc.field("path").is_valid(), PLACE, SCAN_ROWS)
+        rows = shelf.rows(FILES, "true", [], PLACE, limit=SCAN_ROWS)
         by_base = {row["path"].rpartition("/")[2]: row for row in rows}
         found = [by_base[name] for name in difflib.get_close_matches(base, list(by_base), n=5)]
     return [place(row) for row in found[:5]]

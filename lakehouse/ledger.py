@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from lakehouse import ops
-from lakehouse.errors import StorageError
+from lakehouse.errors import Locked, StorageError
 from lakehouse.job import Graph, Job
 from lakehouse.lake import Commit, Lake
 from lakehouse.lock import Holder, hold
@@ -91,14 +92,29 @@ def latest(lake: Lake, job: Job, known: Sequence[Mapping[str, Any]]) -> Mapping[
 
 def reconcile(lake: Lake, graph: Graph) -> list[str]:
     """Put back the ledger rows of runs that died between their commit and their row; return their run ids."""
-    known = {row["run_id"] for row in read(lake, ops.runs, ["run_id"]).to_pylist()}
-    missing = []
+    known, restored = _known(lake), []
     for job in graph.jobs:
-        commit = lake.last_publish(job.writes[-1])
-        if commit is not None and commit.run_id not in known and commit.facts.get("job") == job.name:
-            missing.append(_from_commit(job, commit))
-    append(lake, ops.runs, missing)
-    return [row["run_id"] for row in missing]
+        if _unrecorded(lake, job, known) is None:
+            continue
+        holder = Holder.me("-", f"recording a run of {job.name}", datetime.now(UTC).isoformat(timespec="seconds"))
+        # A run that is alive holds the lock until its row is written: leave that to it.
+        with suppress(Locked), hold(lake.folder, job.writes[-1].name, holder, wait_seconds=0):
+            commit = _unrecorded(lake, job, _known(lake))
+            if commit is not None:
+                append(lake, ops.runs, [_from_commit(job, commit)])
+                restored.append(commit.run_id)
+    return restored
+
+
+def _known(lake: Lake) -> set[str]:
+    return {row["run_id"] for row in read(lake, ops.runs, ["run_id"]).to_pylist()}
+
+
+def _unrecorded(lake: Lake, job: Job, known: set[str]) -> Commit | None:
+    """The newest publish of the job, where the ledger does not know its run."""
+    commit = lake.last_publish(job.writes[-1])
+    ours = commit is not None and commit.run_id not in known and commit.facts.get("job") == job.name
+    return commit if ours else None
 
 
 def _output(table: Table, commit: Commit) -> list[dict[str, Any]]:
@@ -132,13 +148,18 @@ def _from_commit(job: Job, commit: Commit) -> dict[str, Any]:
 
 
 def killed(lake: Lake, holder: Holder, job: Job) -> None:
-    """Record a run whose process died while it held the lock of the job's tables."""
-    known = {row["run_id"] for row in read(lake, ops.runs, ["run_id"]).to_pylist()}
-    if holder.run_id in known or not holder.doing.endswith(job.name):
+    """Record a run whose process died, or was interrupted, while it held the lock of the job's tables."""
+    known = _known(lake)
+    if holder.run_id in known or holder.doing != f"running {job.name}":
+        return
+    commit = _unrecorded(lake, job, known)
+    if commit is not None and commit.run_id == holder.run_id:
+        append(lake, ops.runs, [_from_commit(job, commit)])
         return
     started = datetime.fromisoformat(holder.since)
     row = _blank(job, holder.run_id, "killed", started)
-    row |= {"host": holder.host, "error": f"process {holder.pid} ended without a word; nothing half-done was published"}
+    said = f"process {holder.pid} was killed or interrupted; the next run of the job finishes or undoes what it began"
+    row |= {"host": holder.host, "error": said}
     append(lake, ops.runs, [row])
 
 

@@ -79,10 +79,15 @@ def hold(
     try:
         _wait(path, fd, wait_seconds, waiting)
         died = _read(fd)
-        if died is not None and died.jvm is not None and (died.host, died.pid) != (holder.host, holder.pid):
-            _outlive(died.jvm, path, wait_seconds)
+        if died is not None and died.host == holder.host and died.pid != holder.pid:
+            _outlive(died, path, os.fstat(fd).st_mtime, wait_seconds)
         lock = TableLock(path, fd, holder, died)
-        lock.write(holder)
+        try:
+            lock.write(holder)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: {error.strerror}. Free space below {folder} and run the same command again."
+            ) from error
         try:
             yield lock
         except Exception:
@@ -140,25 +145,28 @@ def _wait(path: Path, fd: int, seconds: float, waiting: Callable[[str], None]) -
         time.sleep(POLL_SECONDS)
 
 
-def _outlive(jvm: int, path: Path, seconds: float) -> None:
+def _outlive(died: Holder, path: Path, written: float, seconds: float) -> None:
     """Wait until the dead holder's JVM is gone too, so that its last commit cannot race with ours."""
     end = time.monotonic() + max(seconds, 30)  # a JVM that lost its parent ends within seconds
-    while _is_java(jvm):
+    while died.jvm is not None and _is_java(died.jvm, written):
         if time.monotonic() >= end:
             raise Locked(
-                f"{path.stem}: the process that held the lock is gone, but its JVM (process {jvm}) still runs and may commit."
-                f" Stop it with `kill {jvm}` and run the same command again."
+                f"{path.stem}: {died} is gone, but its JVM (process {died.jvm}) still runs and may commit."
+                f" Stop it with `kill {died.jvm}` and run the same command again."
             )
         time.sleep(POLL_SECONDS)
 
 
-def _is_java(pid: int) -> bool:
+def _is_java(pid: int, written: float) -> bool:
+    """Whether the JVM that was noted at the time `written` still runs. A younger process only has its number."""
+    import psutil
+
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False  # gone
-    return b"java" in command and state != "Z"
+        process = psutil.Process(pid)
+        young = process.create_time() > written + 1  # both clocks tick in hundredths of a second
+        return not young and process.status() != psutil.STATUS_ZOMBIE and "java" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False  # gone, or none of ours
 
 
 def _read(fd: int) -> Holder | None:

@@ -78,20 +78,26 @@ def register(spark: SparkSession, lake: Lake) -> list[str]:
     Raises ConfigError where the session already knows the name for a table elsewhere, as another lake's.
     """
     names = found(lake)
+    known: set[str] = set()
     for layer in dict.fromkeys(name.partition(".")[0] for name in names):
         spark.sql(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+        known |= {f"{layer}.{row['tableName']}" for row in spark.sql(f"SHOW TABLES IN {layer}").collect()}
     for name, location in names.items():
         quoted = ".".join(f"`{part}`" for part in name.split("."))
-        spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {quoted} USING delta LOCATION '{location.replace(chr(39), chr(92) + chr(39))}'"
-        )
-        known = spark.sql(f"DESCRIBE DETAIL {quoted}").select("location").collect()[0][0].removeprefix("file:")
-        if known.rstrip("/") != location.rstrip("/"):
-            raise ConfigError(
-                f"{name}: the session knows it at {known}, this lake has it at {location}. `DROP TABLE {name}` forgets the"
-                " name and leaves the files, or use another session."
-            )
+        if name in known:
+            _require_same(name, location, spark.sql(f"DESCRIBE DETAIL {quoted}").select("location").collect()[0][0])
+        else:
+            text = location.replace("\\", "\\\\").replace("'", "\\'")
+            spark.sql(f"CREATE TABLE IF NOT EXISTS {quoted} USING delta LOCATION '{text}'")
     return list(names)
+
+
+def _require_same(name: str, location: str, known: str) -> None:
+    if known.removeprefix("file:").rstrip("/") != location.rstrip("/"):
+        raise ConfigError(
+            f"{name}: the session knows it at {known}, this lake has it at {location}. `DROP TABLE {name}` forgets the name"
+            " and leaves the files; or use another session."
+        )
 
 
 def _first_line(error: Exception) -> str:

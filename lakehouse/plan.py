@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from lakehouse import ledger
 from lakehouse.config import Config, lock_digest
+from lakehouse.errors import InputError
 from lakehouse.job import Job, Params
 from lakehouse.lake import Lake, Span
 from lakehouse.table import Table
@@ -58,7 +59,7 @@ def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, A
     last = ledger.latest(lake, job, known)
     seen = {entry["name"]: entry for entry in last["inputs"]} if last else {}
     inputs, spans = _inputs(lake, job, seen)
-    fingerprints = dict(job.fingerprints(params)) if job.fingerprints else {}
+    fingerprints = _fingerprints(job, params)
     facts = {
         "job": job.name,
         "code": job.code,
@@ -70,7 +71,8 @@ def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, A
     said = {k: v for k, v in facts.items() if k != "params_json"} | {"sources": sorted(fingerprints.items())}
     run_key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     changed = _changed_values(lake, job, fingerprints)
-    whole = _why_whole(job, facts, last, inputs, seen) or (["asked for by --full-refresh"] if force else [])
+    whole = _why_whole(job, facts, last, inputs, seen) or _half_published(lake, job, last, run_key)
+    whole = whole or (["asked for by --full-refresh"] if force else [])
     if whole:
         return Step(job, "whole", run_key, tuple(whole), spans, tuple(sorted({*fingerprints, *changed})), facts)
     moved = [f"{table.name} {span.seen} → {span.now}" for table, span in spans.items() if span.moved and job.reads]
@@ -117,6 +119,31 @@ def _why_whole(
             for now in inputs
             if now["version"] != seen[now["name"]]["version"]
         ]
+    return reasons
+
+
+def _fingerprints(job: Job, params: Params) -> dict[str, str]:
+    """What is read from outside the lake. Raises InputError for a source that is not there."""
+    try:
+        return dict(job.fingerprints(params)) if job.fingerprints else {}
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _half_published(lake: Lake, job: Job, last: Mapping[str, Any] | None, run_key: str) -> list[str]:
+    """Tables, but for the last, that a run changed before it died, when its work is no longer what is asked for.
+
+    The last table then says nothing of it: were a source put back to what it was, the job would look up to date.
+    """
+    if last is None:
+        return []
+    reasons = []
+    for table in job.writes[:-1]:
+        commit = lake.last_publish(table)
+        if commit is None or commit.facts.get("job") != job.name or commit.run_key == run_key:
+            continue
+        if commit.run_id > last["run_id"]:
+            reasons.append(f"{table.name} was left half-published by run {commit.run_id}")
     return reasons
 
 

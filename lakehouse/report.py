@@ -30,10 +30,10 @@ from lakehouse.funnel import DISTINCT, FOUND, GOLD, KEPT, TAKEN_IN, Amount, Funn
 from lakehouse.lake import Lake
 from lakehouse.views import Views
 
-MOST_SOURCES, MOST_LANGUAGES, MOST_RULES, MOST_REASONS = 50, 100, 100, 50
+MOST_SOURCES, MOST_LANGUAGES, MOST_RULES, MOST_REASONS = 50, 60, 60, 50
 MOST_LICENCES, MOST_KINDS, MOST_RELEASES, MOST_FAILED = 30, 50, 50, 5
 MOST_CLUSTERS, MOST_MEMBERS = 5, 10
-LINE_LIMIT = 160  # characters of a line of code
+LINE_LIMIT = 120  # characters of a line of code
 
 _SECTIONS = (
     ("funnel", "Funnel"),
@@ -167,6 +167,7 @@ def _duplicates(views: Views) -> dict[str, Any]:
         "cluster_picture": charts.columns(charts.doubling(sizes or {}), label=label),
         "clusters": facts.largest_clusters(views, MOST_CLUSTERS, MOST_MEMBERS),
         "diff_lines": LINES,
+        "text_limit": facts.TEXT_LIMIT,
     }
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import ledger, ops
 from lakehouse.config import Config
-from lakehouse.errors import CodelakeError, GateFailed, JobFailed, StorageError
+from lakehouse.errors import CodelakeError, GateFailed, InputError, JobFailed, Locked, StorageError
 from lakehouse.job import Graph, Job, Output
 from lakehouse.lake import Lake
 from lakehouse.lock import Holder, TableLock, hold_all
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from lakehouse.inputs import VersionedInputs
     from lakehouse.stage import Stage, Staged
+
+PROBE_BYTES = 4096  # a page: a full disk takes empty files
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,13 @@ class Runner:
         """Bring one job's tables up to date."""
         step = self._resolve(job, force)
         if step.action == "skip":
+            self._tidy(job)
             report = Report(job.name, "skipped", step.reasons)
             self._progress.done(report)
             return report
         run_id = ledger.new_run_id()
-        holder = Holder.me(run_id, f"running {job.name}", datetime.now(UTC).isoformat(timespec="seconds"))
-        names = [table.name for table in written(job)]
         wait = self.config.lake.lock_wait_seconds
-        with hold_all(self.lake.folder, names, holder, wait_seconds=wait, waiting=self._progress.note) as locks:
+        with self._locks(job, run_id, f"running {job.name}", wait) as locks:
             for lock in locks[:1]:
                 if lock.died is not None:
                     ledger.killed(self.lake, lock.died, job)
@@ -99,6 +101,18 @@ class Runner:
                 return report
             return self._recorded(step, run_id, locks)
 
+    def _locks(self, job: Job, run_id: str, doing: str, wait: float) -> AbstractContextManager[list[TableLock]]:
+        holder = Holder.me(run_id, doing, datetime.now(UTC).isoformat(timespec="seconds"))
+        names = [table.name for table in written(job)]
+        return hold_all(self.lake.folder, names, holder, wait_seconds=wait, waiting=self._progress.note)
+
+    def _tidy(self, job: Job) -> None:
+        """Remove the stage of a run that died behind its last commit, unless somebody works on the job now."""
+        folder = self.lake.folder / "_stage" / job.name
+        if folder.is_dir() and any(folder.iterdir()):
+            with suppress(Locked), self._locks(job, "-", f"removing the stage of {job.name}", 0):
+                shutil.rmtree(folder)
+
     def _resolve(self, job: Job, force: bool) -> Step:
         return resolve(self.lake, job, self.config.jobs[job.name], ledger.runs(self.lake), force=force)
 
@@ -106,7 +120,7 @@ class Runner:
         """Run the step; write its row in `ops.runs` however it ends."""
         clock = ledger.Clock()
         facts = {**step.facts, "run_id": run_id, "run_key": step.run_key}
-        row: dict[str, Any] = {**facts, "status": "failed", "outputs": [], "bytes_in": 0, "error": ""}
+        row: dict[str, Any] = {**facts, "status": "interrupted", "outputs": [], "bytes_in": 0, "error": ""}
         self._progress.job(step.job.name, step.reasons)
         try:
             self._work(step, facts, locks, row)
@@ -120,7 +134,9 @@ class Runner:
         finally:
             row |= clock.stop() | {"host": os.uname().nodename}
             row["rows_out"] = sum(o["inserted"] + o["updated"] + o["deleted"] for o in row["outputs"])
-            self._record(row)
+            if row["status"] != "interrupted":
+                self._record(row)
+            # else the JVM may still be committing: how the run ended is for the next holder of the lock to say
         report = Report(
             step.job.name, row["status"], step.reasons, tuple(row["outputs"]), row["seconds"], row["bytes_in"]
         )
@@ -132,7 +148,7 @@ class Runner:
             ledger.append(self.lake, ops.runs, [row])
             return
         # The run's own error is on its way to the person; a ledger that cannot be written must not hide it.
-        with suppress(StorageError):
+        with suppress(StorageError, Locked):
             ledger.append(self.lake, ops.runs, [row])
 
     def _work(self, step: Step, facts: Mapping[str, Any], locks: Sequence[TableLock], row: dict[str, Any]) -> None:
@@ -275,8 +291,10 @@ class Runner:
         probe = folder / "_locks" / f".probe-{os.getpid()}"
         try:
             probe.parent.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
+            try:
+                probe.write_bytes(bytes(PROBE_BYTES))
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(
                 f"{folder}: {error.strerror}. Building needs write permission and free space there; reading does not."
@@ -342,7 +360,8 @@ def _gate_message(job: Job, result: Any) -> str:
     return "\n".join(lines)
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_SAID = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 def _explained(error: Exception, job: Job, lake: Lake) -> CodelakeError:
@@ -351,14 +370,22 @@ def _explained(error: Exception, job: Job, lake: Lake) -> CodelakeError:
         return error
     text = str(error)
     full = isinstance(error, OSError) and error.errno in _FULL
-    if full or "No space left on device" in text or "Disk quota exceeded" in text:
+    if full or any(said in text for said in _FULL_SAID):
         return StorageError(
-            f"{job.name}: no space left for {lake.root} or for Spark's scratch files. Free space and run the same"
-            " command again: nothing half-done was published."
+            f"{job.name}: no space left for {lake.root} or for Spark's scratch files. Free space (or raise the limit on"
+            " file sizes) and run the same command again: nothing half-done was published."
         )
+    if isinstance(error, ValueError) and _is_of(job, error):
+        return InputError(f"{error} Nothing of this run was published.")
     if isinstance(error, PermissionError) or "Permission denied" in text or "Read-only file system" in text:
         return StorageError(f"{job.name}: {_first_lines(text)}. The lake at {lake.root} must be writable.")
     return JobFailed(f"{job.name} failed: {_first_lines(text)}\nNothing of this run was published.")
+
+
+def _is_of(job: Job, error: Exception) -> bool:
+    """Whether the error's class comes from the job's own package, whose ValueErrors say that a source cannot be read."""
+    package, own = (module.partition(".")[0] for module in (type(error).__module__, job.transform.__module__))
+    return package == own
 
 
 def _first_lines(text: str, lines: int = 6) -> str:

@@ -48,8 +48,10 @@ LOCAL = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
 }
 
+LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
 FAST_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
 # The JDK warns about an archive made under other flags; it then starts without it, which is what we want.
+KEPT_LOGS = 20
 ARCHIVE_QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off -Xshare:auto"
 
 
@@ -70,18 +72,20 @@ def build(config: SparkConfig, *, say: Callable[[str], None] = lambda _: None) -
     # Driver and workers must run one interpreter; the default is whatever `python3` the path holds.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # started by spark-submit, which has chosen master, memory and JARs
+        return _session({**SETTINGS, **config.conf})
     cache = cache_dir()
     found = java.find(cache)
     os.environ["JAVA_HOME"] = str(found.home)
     files = jars.ensure(cache, found)
     local = config.master.startswith("local[") or config.master == "local"
     settings = {**SETTINGS, **(LOCAL if local else {}), **_classpath(files, local)}
+    settings["spark.master"] = config.master
+    settings["spark.driver.memory"] = config.driver_memory
     if local:
-        settings["spark.driver.memory"] = config.driver_memory
         archive = class_archive(cache, found, files, say) if config.fast_start else None
         settings["spark.driver.extraJavaOptions"] = _java_options(config.fast_start, archive)
-    settings |= config.conf
-    return _start(config.master, settings)
+    return start(settings | config.conf, _log_file(cache))
 
 
 def _classpath(files: list[Path], local: bool) -> dict[str, str]:
@@ -92,7 +96,7 @@ def _classpath(files: list[Path], local: bool) -> dict[str, str]:
 
 
 def _java_options(fast: bool, archive: Path | None) -> str:
-    options = ["-Dlog4j2.configurationFile=" + str(Path(__file__).parent / "log4j2.properties")]
+    options = [LOGGING]
     if fast:
         options.append(FAST_JAVA)
     if archive is not None:
@@ -100,18 +104,46 @@ def _java_options(fast: bool, archive: Path | None) -> str:
     return " ".join(options)
 
 
-def _start(master: str, settings: dict[str, str]) -> SparkSession:
+def start(settings: dict[str, str], log: Path) -> SparkSession:
+    """A JVM of our own and a session in it; what JVM and workers print goes to `log`, not to a person's terminal.
+
+    Raises MachineError with the end of the log when the JVM does not come up.
+    """
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+
+    conf = SparkConf(loadDefaults=False).setAppName("codelake").setAll(list(settings.items()))
+    try:
+        gateway = SparkContext._gateway  # the JVM of a session that was stopped before, if there was one
+        if gateway is None:
+            with log.open("wb") as output:
+                gateway = launch_gateway(conf, {"stdout": output, "stderr": output})  # type: ignore[no-untyped-call]
+        SparkContext(gateway=gateway, conf=conf)
+        return _session(settings)
+    except Exception as error:
+        tail = " | ".join(log.read_text("utf-8", "replace").splitlines()[-3:]) if log.exists() else ""
+        raise MachineError(
+            f"Spark did not start with master {settings['spark.master']!r}: {str(error).splitlines()[0]}. Its log {log} ends:"
+            f" {tail}. Run `codelake doctor`; when memory is short, lower spark.driver_memory."
+        ) from error
+
+
+def _session(settings: dict[str, str]) -> SparkSession:
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.Builder().master(master).appName("codelake")
+    builder = SparkSession.Builder()
     for key, value in settings.items():
         builder = builder.config(key, value)
-    try:
-        return builder.getOrCreate()
-    except Exception as error:
-        raise MachineError(
-            f"Spark did not start with master {master!r}: {error}. Run `codelake doctor`; for memory lower spark.driver_memory."
-        ) from error
+    return builder.getOrCreate()
+
+
+def _log_file(cache: Path) -> Path:
+    """A new log file; of older ones the last few stay."""
+    folder = cache / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in sorted(folder.glob("spark-*.log"), key=lambda path: path.stat().st_mtime)[:-KEPT_LOGS]:
+        old.unlink(missing_ok=True)
+    return folder / f"spark-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.log"
 
 
 def jvm_pid(spark: SparkSession) -> int | None:

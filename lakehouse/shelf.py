@@ -1,6 +1,6 @@
 """The lake's tables as one reader sees them: each opened once, at one version, rows found by filters that Parquet applies.
 
-Reads by name, so it works on a lake that another pipeline made, and on one that is half built.
+Tables are found by name, so it works on a lake that another pipeline made, and on one that is half built.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import duckdb
 from deltalake import DeltaTable
 
-from lakehouse import names, ops
+from lakehouse import duck, names, ops
 from lakehouse.lake import Lake
 
 Row = dict[str, Any]
@@ -26,25 +25,56 @@ class Shelf:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self.locations = names.found(lake)
-        self._open: dict[str, DeltaTable] = {}
+        self._open: dict[tuple[str, int | None], DeltaTable] = {}
+        self._views: set[str] = set()
+        self._db = duck.connect()
         self._runs: dict[str, Row] | None = None
 
-    def table(self, name: str) -> DeltaTable | None:
-        """The table, or None where it does not exist."""
+    def table(self, name: str, version: int | None = None) -> DeltaTable | None:
+        """The table at a version, the newest by default; None where the table does not exist."""
         if name not in self.locations:
             return None
-        if name not in self._open:
-            self._open[name] = names.opened(self.lake, name)
-        return self._open[name]
+        if (name, version) not in self._open:
+            self._open[name, version] = names.opened(self.lake, name, version)
+        return self._open[name, version]
 
-    def columns(self, name: str) -> list[str]:
-        table = self.table(name)
+    def columns(self, name: str, version: int | None = None) -> list[str]:
+        table = self.table(name, version)
         return [] if table is None else [field.name for field in table.schema().fields]
 
-    def rows(self, name: str, where: pc.Expression, columns: Sequence[str], limit: int | None = None) -> list[Row]:
-        """The rows that fit; none where the table does not exist."""
-        table = self.table(name)
-        return [] if table is None else read(table, where, columns, limit)
+    def rows(
+        self,
+        name: str,
+        where: str,
+        values: Sequence[Any],
+        columns: Sequence[str],
+        *,
+        version: int | None = None,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """The rows for which `where` holds, `?` in it standing for `values`; none where the table does not exist.
+
+        Columns that an older table lacks are left out.
+        """
+        table, there = self.table(name, version), self.columns(name, version)
+        chosen = [duck.quoted(column) for column in columns if column in there]
+        if table is None or not chosen:
+            return []
+        most = "" if limit is None else f" LIMIT {limit}"
+        try:
+            text = f"SELECT {', '.join(chosen)} FROM {self._view(name, table)} WHERE {where}{most}"
+            found = self._db.execute(text, list(values))
+            keys = [column[0] for column in found.description]
+            return [dict(zip(keys, row, strict=True)) for row in found.fetchall()]
+        except duckdb.IOException as error:
+            raise duck.gone(error) from error
+
+    def _view(self, name: str, table: DeltaTable) -> str:
+        target = duck.quoted(f"{name}@{table.version()}")
+        if target not in self._views:
+            duck.view(self._db, name, table, target)
+            self._views.add(target)
+        return target
 
     def documents(self) -> list[str]:
         """Gold tables whose rows are documents, so that a content can be looked up in them by `doc_id`."""
@@ -52,12 +82,8 @@ class Shelf:
 
     def releases(self) -> list[Row]:
         """What releases pin: release, table and version. Left out are versions of a table that was made anew since."""
-        everything = pc.field("version") >= 0
-        rows = self.rows(ops.releases.name, everything, ["release", "table", "table_id", "version"])
+        rows = self.rows(ops.releases.name, "true", [], ["release", "table", "table_id", "version"])
         return [row for row in sorted(rows, key=lambda row: (row["release"], row["table"])) if self._is_there(row)]
-
-    def pinned(self, pin: Row) -> DeltaTable:
-        return names.opened(self.lake, pin["table"], pin["version"])
 
     def _is_there(self, pin: Row) -> bool:
         table = self.table(pin["table"])
@@ -80,19 +106,6 @@ class Shelf:
     def _last_runs(self) -> dict[str, Row]:
         """The last success of every job."""
         if self._runs is None:
-            found = self.rows(ops.runs.name, pc.field("status").isin(SUCCESS), ["run_id", "job", "inputs"])
+            found = self.rows(ops.runs.name, "status IN (?, ?)", SUCCESS, ["run_id", "job", "inputs"])
             self._runs = {row["job"]: row for row in sorted(found, key=lambda row: str(row["run_id"]))}
         return self._runs
-
-
-def read(table: DeltaTable, where: pc.Expression, columns: Sequence[str], limit: int | None = None) -> list[Row]:
-    """The rows that fit, at most `limit`. Columns that an older table lacks are left out."""
-    dataset = table.to_pyarrow_dataset()
-    there = [name for name in columns if name in dataset.schema.names]
-    found: pa.Table = (
-        dataset.to_table(columns=there, filter=where)
-        if limit is None
-        else dataset.head(limit, columns=there, filter=where)
-    )
-    rows: list[Row] = found.to_pylist()
-    return rows

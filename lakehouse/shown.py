@@ -1,7 +1,8 @@
 """How values are shown to people: hidden characters made visible, names cut to a bound, numbers readable.
 
 Paths, names and texts come from crawled files. A right-to-left override makes `exe.gpj` read as `jpg.exe`, an escape
-sequence repaints a terminal, a zero-width space hides a difference: all of them are written out as `U+202E`.
+sequence repaints a terminal, a zero-width space hides a difference: they are written out as `U+202E`, and as `�` after
+the first eight of a text, so that what is shown stays within a few times the characters that were asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterator
 
 from markupsafe import Markup, escape
 
-NAME_LIMIT = 160  # characters of a path or name; two full lines at a reading width
+NAME_LIMIT = 140  # characters of a path or name; two full lines at a reading width
+NAMED_HIDDEN = 8  # hidden characters that are written out by number; each takes ten times the room of a letter or more
 
 # Control, format, private and surrogate characters, line and paragraph separators.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -80,13 +82,14 @@ def share(part: float, whole: float) -> str:
 
 def _parts(text: str, keep: str = "") -> Iterator[tuple[bool, str]]:
     """The text in pieces: (False, plain piece) or (True, `U+202E`)."""
-    start = 0
+    start = named = 0
     for i, char in enumerate(text):
         if char in keep or not (char in _BLANK or unicodedata.category(char) in _HIDDEN_CATEGORIES):
             continue
         if start < i:
             yield False, text[start:i]
-        yield True, f"U+{ord(char):04X}"
         start = i + 1
+        named += 1
+        yield (True, f"U+{ord(char):04X}") if named <= NAMED_HIDDEN else (False, "�")
     if start < len(text):
         yield False, text[start:]

@@ -1,14 +1,10 @@
 """SQL over the lake, read only: DuckDB in this process without a JVM, or the same text in Spark.
 
-A statement sees the tables that it names, as `layer.table`, each at one version fixed before it starts. DuckDB reads
-the Parquet files that the version consists of. Reading the same files through an Arrow dataset was measured on 200,000
-documents (100 MB): `SELECT *` with a limit 2.2 s and 1.8 GB instead of 0.07 s and 0.3 GB, because a dataset hands over
-whole row groups. So the dataset is kept for what the files alone do not say: partition columns and object stores.
-
-What DuckDB may touch is shut twice. Only a query is let through, judged by DuckDB's own syntax tree (since version 2 a
-`WITH` may hold COPY or DELETE); and the connection opens no file but those of the named tables, loads no extension and
-takes no setting. It bounds neither time nor memory: DuckDB takes up to 80 % of the machine's memory, then spills to
-the temporary folder. Spark is as free as its session.
+A statement sees the tables that it names, as `layer.table`, each at one version fixed before it starts. What DuckDB may
+touch is shut twice. Only a query is let through, judged by DuckDB's own syntax tree (since version 2 a `WITH` may hold
+COPY or DELETE); and the connection opens no file but those of the named tables, loads no extension and takes no setting.
+Neither time nor memory is bounded: DuckDB takes up to 80 % of the machine's memory, then spills to the temporary folder.
+Spark is as free as its session.
 """
 
 from __future__ import annotations
@@ -25,49 +21,23 @@ from decimal import Decimal
 from itertools import chain, islice
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
-from urllib.parse import unquote
 
 import duckdb
 
-from lakehouse import names
-from lakehouse.errors import CodelakeError, ConfigError, StorageError
+from lakehouse import duck, names
+from lakehouse.errors import CodelakeError, ConfigError
 from lakehouse.lake import Lake
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
     from pyspark.sql import SparkSession
 
 FETCH_ROWS = 1000  # a row may hold a document of megabytes
 
-_CONFIG = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "python_enable_replacements": False,  # else a name may mean a variable of ours
-}
 # Every other kind of node in the syntax tree changes or writes something.
 _QUERY_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 _NODE = re.compile(r'"type":\s*"(\w+_NODE)"')  # a quote inside a literal is escaped, so text cannot look like a node
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 _SPARK_LOOKS = re.compile(r"\s*(SHOW|DESC|DESCRIBE|EXPLAIN)\b", re.IGNORECASE)
-_GLOB = re.compile(r"[*?\[]")
-
-_TYPES = {
-    "string": "VARCHAR",
-    "binary": "BLOB",
-    "boolean": "BOOLEAN",
-    "byte": "TINYINT",
-    "short": "SMALLINT",
-    "integer": "INTEGER",
-    "long": "BIGINT",
-    "float": "FLOAT",
-    "double": "DOUBLE",
-    "date": "DATE",
-    "timestamp": "TIMESTAMPTZ",
-    "timestamp_ntz": "TIMESTAMP",
-}
-# Reader features that leave the rows in the files as they are; deletion vectors and column mapping do not.
-_PLAIN_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 
 
 @dataclass(frozen=True)
@@ -85,11 +55,11 @@ def ask(lake: Lake, text: str, *, pins: Mapping[str, int] | None = None, only_pi
     `pins`: version by table; other tables are read at their newest, or refused with `only_pinned` (the lake's own books
     excepted). Raises ConfigError for a statement that is no query or is wrong, StorageError for files that are missing.
     """
-    with TemporaryDirectory(prefix="codelake-sql-") as spill, duckdb.connect(":memory:", config=dict(_CONFIG)) as db:
+    with TemporaryDirectory(prefix="codelake-sql-") as spill, duck.connect(spill) as db:
         try:
             _require_query(db, text)
             files = _views(db, lake, text, dict(pins or {}), only_pinned)
-            _shut(db, files, spill)
+            _shut(db, files)
             result = db.execute(text)
             columns = tuple(column[0] for column in result.description or ())
             yield Answer(_unique(columns), chain.from_iterable(iter(lambda: result.fetchmany(FETCH_ROWS), [])))
@@ -226,64 +196,16 @@ def _views(db: duckdb.DuckDBPyConnection, lake: Lake, text: str, pins: dict[str,
     for name in asked:
         if only_pinned and name not in pins and not name.startswith("ops.") and name != "gold.releases":
             continue
-        table = names.opened(lake, name, pins.get(name))
-        files += _view(db, lake, name, table)
+        target = ".".join(duck.quoted(part) for part in name.split("."))
+        files += duck.view(db, name, names.opened(lake, name, pins.get(name)), target)
     return files
 
 
-def _view(db: duckdb.DuckDBPyConnection, lake: Lake, name: str, table: DeltaTable) -> list[str]:
-    _require_plain(name, table)
-    target = ".".join(_quoted(part) for part in name.split("."))
-    files = [unquote(uri) for uri in table.file_uris()]
-    if table.metadata().partition_columns or not lake.is_local or any(_GLOB.search(file) for file in files):
-        db.register(f"_{name}", table.to_pyarrow_dataset())
-        db.execute(f"CREATE VIEW {target} AS SELECT * FROM {_quoted('_' + name)}")
-        return []
-    source = f"read_parquet([{', '.join(map(_literal, files))}], union_by_name = true)" if files else ""
-    inside = {row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()} if files else set()
-    # A cast to the type that a column has costs nothing and hides no filter; Spark's INT96 times become times in UTC.
-    columns = ", ".join(
-        f"CAST({_quoted(field['name']) if field['name'] in inside else 'NULL'} AS {_type(field['type'])}) AS {_quoted(field['name'])}"
-        for field in json.loads(table.schema().to_json())["fields"]
-    )
-    db.execute("SET TimeZone = 'UTC'")
-    db.execute(f"CREATE VIEW {target} AS SELECT {columns} {f'FROM {source}' if files else 'WHERE false'}")
-    return files
-
-
-def _require_plain(name: str, table: DeltaTable) -> None:
-    protocol = table.protocol()
-    odd = sorted(set(protocol.reader_features or ()) - _PLAIN_FEATURES)
-    if (
-        protocol.min_reader_version == 2
-        and table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
-    ):
-        odd = ["columnMapping"]
-    if odd:
-        raise ConfigError(
-            f"{name} uses {', '.join(odd)}, which plain Parquet readers do not understand. Ask with --engine spark."
-        )
-
-
-def _shut(db: duckdb.DuckDBPyConnection, files: Sequence[str], spill: str) -> None:
+def _shut(db: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
     """From here on: no file but these, no extension, no setting."""
-    db.execute("SET TimeZone = 'UTC'")
-    db.execute(f"SET temp_directory = {_literal(spill)}")
-    db.execute(f"SET allowed_paths = [{', '.join(map(_literal, files))}]")
+    db.execute(f"SET allowed_paths = [{', '.join(map(duck.literal, files))}]")
     db.execute("SET enable_external_access = false")
     db.execute("SET lock_configuration = true")
-
-
-def _type(kind: Any) -> str:
-    """DuckDB's name of a Delta type; the type as its JSON says it."""
-    if isinstance(kind, str):
-        return _TYPES.get(kind, kind.upper())  # decimal(p,s) is written the same
-    if kind["type"] == "array":
-        return f"{_type(kind['elementType'])}[]"
-    if kind["type"] == "map":
-        return f"MAP({_type(kind['keyType'])}, {_type(kind['valueType'])})"
-    inside = ", ".join(f"{_quoted(field['name'])} {_type(field['type'])}" for field in kind["fields"])
-    return f"STRUCT({inside})"
 
 
 _HINTS = {
@@ -311,12 +233,10 @@ def _explained(error: duckdb.Error, lake: Lake, pins: Mapping[str, int] | None) 
             )
         return ConfigError(f"{message}\n{names.unknown(lake, name)}")
     if isinstance(error, duckdb.IOException):
-        return StorageError(
-            f"{message}\nA data file of the version is gone or cannot be read; `codelake ls` shows the newest."
-        )
+        return duck.gone(error)
     kinds: list[tuple[tuple[type[duckdb.Error], ...], str]] = [
         ((duckdb.ParserException, duckdb.SyntaxException), "syntax"),
-        ((duckdb.PermissionException, duckdb.InvalidInputException), "files"),
+        ((duckdb.PermissionException,), "files"),
         ((duckdb.BinderException, duckdb.CatalogException), "names"),
         ((duckdb.OutOfMemoryException,), "memory"),
     ]
@@ -333,11 +253,3 @@ def _unique(columns: Iterable[str]) -> tuple[str, ...]:
             nth, new = nth + 1, f"{name}_{nth}"
         taken[new] = None
     return tuple(taken)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

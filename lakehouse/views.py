@@ -12,40 +12,32 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from lakehouse import registry
+from lakehouse import duck, registry
 from lakehouse.errors import InputError
 from lakehouse.lake import Lake
 
 
 class Views:
-    """Each table is opened once, so that all answers are about the same versions. Larger work spills to a scratch folder."""
+    """Each table is opened once, so that all answers are about the same versions. Larger work spills to a scratch folder.
+
+    Cost: the footer of every data file, read once. Raises ConfigError for a table that plain Parquet readers misread.
+    """
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self.tables: dict[str, DeltaTable] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="codelake-")
-        self._database = duckdb.connect(
-            config={
-                "temp_directory": self._scratch.name,
-                # Nothing here needs an extension, and reading a lake must not reach for the network.
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            }
-        )
+        self._database = duck.connect(self._scratch.name)
         for table in registry.tables():
             opened = lake.open(table)
-            if opened is not None:
-                self._add(table.name, opened)
-
-    def _add(self, name: str, opened: DeltaTable) -> None:
-        self.tables[name] = opened
-        layer, _, _ = name.partition(".")
-        self._database.register(name, opened.to_pyarrow_dataset())
-        self._database.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-        self._database.execute(f'CREATE VIEW {name} AS SELECT * FROM "{name}"')
+            if opened is None:
+                continue
+            self.tables[table.name] = opened
+            layer, _, name = table.name.partition(".")
+            self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {duck.quoted(layer)}")
+            duck.view(self._database, table.name, opened, f"{duck.quoted(layer)}.{duck.quoted(name)}")
 
     def __enter__(self) -> Self:
         return self
@@ -61,9 +53,14 @@ class Views:
         return all(name in self.tables for name in names)
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """The query's rows; `?` stands for a parameter. Raises InputError when a table cannot be read that way."""
+        """The query's rows; `?` stands for a parameter.
+
+        Raises InputError for a column that is not there, StorageError for a file that is gone.
+        """
         try:
             answer = self._database.execute(query, list(parameters))
+        except duckdb.IOException as error:
+            raise duck.gone(error) from error
         except duckdb.Error as error:
             raise InputError(
                 f"{self.lake.root}: {error}\nThe query was: {query}\nA table that an older version of codelake made lacks"
@@ -71,7 +68,3 @@ class Views:
             ) from error
         names = [column[0] for column in answer.description]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-
-    def dataset(self, name: str) -> ds.Dataset:
-        """The table's files, for a reader that wants a few rows of wide columns."""
-        return self.tables[name].to_pyarrow_dataset()

@@ -20,11 +20,10 @@ def main(archive: str, files: list[str]) -> None:
     """Run the statements in a JVM that writes its loaded classes to `archive` when it ends."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     settings = {**session.SETTINGS, **session.LOCAL, "spark.driver.extraClassPath": os.pathsep.join(files)}
-    log = f"-Dlog4j2.configurationFile={Path(session.__file__).parent / 'log4j2.properties'}"
     settings["spark.driver.extraJavaOptions"] = (
-        f"{log} {session.FAST_JAVA} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off"
+        f"{session.LOGGING} {session.FAST_JAVA} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off"
     )
-    spark = session._start("local[2]", settings)
+    spark = session.start({**settings, "spark.master": "local[2]"}, Path(f"{archive}.log"))
     process = spark.sparkContext._gateway.proc  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as work:
         table = f"{work}/table"

@@ -15,12 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow.compute as pc
-
 from lakehouse import names, ops
 from lakehouse.find import CONTENTS, DISTINCT, FILES, PLACE, find
 from lakehouse.lake import Lake
-from lakehouse.shelf import SUCCESS, Row, Shelf, read
+from lakehouse.shelf import SUCCESS, Row, Shelf
 
 NEAR = 0.1  # a signal within this share of a limit is worth showing
 SHOWN = 20  # most occurrences and cluster members that are told; a licence file has thousands
@@ -93,12 +91,13 @@ def why(lake: Lake, what: str) -> Story:
 
 def _facts(shelf: Shelf, content_id: str) -> dict[str, Any]:
     """Every stage's row about one content, by field of the story."""
-    this = pc.field("content_id") == content_id
+    this = "content_id = ?"
 
     def one(name: str, *columns: str) -> Row | None:
-        return next(iter(shelf.rows(name, this, columns)), None)
+        return next(iter(shelf.rows(name, this, [content_id], columns)), None)
 
-    occurrences = sorted(shelf.rows(FILES, this, OCCURRENCE), key=lambda row: tuple(row[name] for name in PLACE))
+    found = shelf.rows(FILES, this, [content_id], OCCURRENCE)
+    occurrences = sorted(found, key=lambda row: tuple(row[name] for name in PLACE))
     facts: dict[str, Any] = {
         "content": one(CONTENTS, "size", "swhid"),
         "occurrences": occurrences[:SHOWN],
@@ -133,15 +132,14 @@ def _members(shelf: Shelf, content_id: str, duplicate: Row | None) -> list[Row]:
     """The cluster, survivor first: where each member is, and its similarity to this one where the two were compared."""
     if duplicate is None:
         return []
-    rows = shelf.rows(DUPLICATES, pc.field("cluster") == duplicate["cluster"], ["content_id", "kept"])
+    rows = shelf.rows(DUPLICATES, "cluster = ?", [duplicate["cluster"]], ["content_id", "kept"])
     rows = sorted(rows, key=lambda row: (not row["kept"], row["content_id"] != content_id, row["content_id"]))[:SHOWN]
-    these = pc.field("content_id").isin([row["content_id"] for row in rows])
-    places = {row["content_id"]: row for row in shelf.rows(DISTINCT, these, ["content_id", *PLACE])}
-    ends = (pc.field("left") == content_id) | (pc.field("right") == content_id)
-    similar = {
-        row["right"] if row["left"] == content_id else row["left"]: row["jaccard"]
-        for row in shelf.rows(PAIRS, ends, ["left", "right", "jaccard"])
-    }
+    ids = [row["content_id"] for row in rows]
+    files = shelf.rows(DISTINCT, "content_id IN (SELECT unnest(?))", [ids], ["content_id", *PLACE])
+    places = {row["content_id"]: row for row in files}
+    ends = ("left", "right", "jaccard")
+    pairs = shelf.rows(PAIRS, '"left" = ? OR "right" = ?', [content_id, content_id], ends)
+    similar = {row["right"] if row["left"] == content_id else row["left"]: row["jaccard"] for row in pairs}
     return [{**row, **places.get(row["content_id"], {}), "jaccard": similar.get(row["content_id"])} for row in rows]
 
 
@@ -164,8 +162,8 @@ def _near(shelf: Shelf, facts: Mapping[str, Any]) -> list[Row]:
 
 def _rules(shelf: Shelf) -> Mapping[str, Any]:
     """The rules of the last decision, from the ledger or the table's own log; none where neither knows them."""
-    mine = (pc.field("job") == STAGES[DECISIONS]) & pc.field("status").isin(SUCCESS)
-    runs = sorted(shelf.rows(ops.runs.name, mine, ["run_id", "params_json"]), key=lambda row: str(row["run_id"]))
+    mine = ("job = ? AND status IN (?, ?)", [STAGES[DECISIONS], *SUCCESS])
+    runs = sorted(shelf.rows(ops.runs.name, *mine, ["run_id", "params_json"]), key=lambda row: str(row["run_id"]))
     commit = shelf.lake.last_publish(names.named(DECISIONS))
     facts = runs[-1] if runs else commit.facts if commit else {}
     said: Mapping[str, Any] = json.loads(facts.get("params_json") or "{}").get("rules", {})
@@ -174,15 +172,17 @@ def _rules(shelf: Shelf) -> Mapping[str, Any]:
 
 def _held(shelf: Shelf, content_id: str) -> list[Row]:
     """Gold tables that hold the content now, then releases that pin a version which does."""
-    this = pc.field("doc_id") == content_id
-    documents = shelf.documents()
+
+    def holds(name: str, version: int | None = None) -> bool:
+        return bool(shelf.rows(name, "doc_id = ?", [content_id], ["doc_id"], version=version, limit=1))
+
     held: list[Row] = []
-    for name in documents:
+    for name in shelf.documents():
         table = shelf.table(name)
-        if table is not None and read(table, this, ["doc_id"], 1):
+        if table is not None and holds(name):
             held.append({"table": name, "version": table.version(), "release": None})
-    pins = [pin for pin in shelf.releases() if pin["table"] in documents]
-    found = [pin for pin in pins if read(shelf.pinned(pin), this, ["doc_id"], 1)]
+    pins = [pin for pin in shelf.releases() if "doc_id" in shelf.columns(pin["table"], pin["version"])]
+    found = [pin for pin in pins if holds(pin["table"], pin["version"])]
     return held + [{key: pin[key] for key in ("table", "version", "release")} for pin in found]
 
 
@@ -214,7 +214,7 @@ def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str], refused: Sequenc
         return f"kept: in {', '.join(now)}"
     if not facts["occurrences"]:
         pins = ", ".join(f"{row['release']} ({row['table']}@{row['version']})" for row in facts["held"])
-        return f"no source brings it any more{f'; releases that hold it: {pins}' if pins else ''}"
+        return f"{gaps.get(FILES, 'no source brings it any more')}{f'; releases that hold it: {pins}' if pins else ''}"
     if decision is None:
         by = f"refused by {', '.join(sorted({row['job'] for row in refused}))}, in quarantine" if refused else None
         return f"undecided: {by or gaps.get(DECISIONS) or 'code.decide wrote no row for it'}"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import pyarrow.compute as pc
 
 from lakehouse import ledger, ops
 from lakehouse.cli.common import size, table
@@ -43,8 +42,8 @@ def run(lake: Lake, run_id: str) -> Row:
         what = f"begins {len(found)} runs" if found else "is no run"
         raise ConfigError(f"{run_id!r} {what}. {'Newest' if not found else 'They are'}: {', '.join(some) or 'none'}.")
     columns = ["table", "expectation", "severity", "observed", "unexpected", "rows", "examples"]
-    failed = (pc.field("run_id") == found[0]["run_id"]) & ~pc.field("success")
-    unmet = Shelf(lake).rows(ops.expectation_results.name, failed, columns)
+    failed = "run_id = ? AND NOT success"
+    unmet = Shelf(lake).rows(ops.expectation_results.name, failed, [found[0]["run_id"]], columns)
     params = json.loads(found[0]["params_json"] or "{}")
     return {**found[0], "params_json": params, "unmet_expectations": unmet}
 

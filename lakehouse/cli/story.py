@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lakehouse.cli.common import size
-from lakehouse.find import DISTINCT, place
+from lakehouse.find import DISTINCT, FILES, place
 from lakehouse.shown import visible
 from lakehouse.sql import plain
 from lakehouse.why import DECISIONS, DUPLICATES, LANGUAGES, PRETRAIN, SAMPLE, SIGNALS, TEXTS, Story
@@ -42,7 +42,7 @@ def _sections(story: Story) -> Iterator[tuple[str, list[str]]]:
     yield "in quarantine", [line for row in story.quarantine for line in _refused(row)]
     if story.content_id is None:
         return
-    yield "found", list(_found(story))
+    yield "found", _or_gap(story, FILES, list(_found(story)))
     yield "copies", _or_gap(story, DISTINCT, _copies(story))
     yield "language", _or_gap(story, LANGUAGES, _language(story.language))
     yield "near copies", _or_gap(story, DUPLICATES, list(_near_copies(story)))
@@ -77,7 +77,7 @@ def _found(story: Story) -> Iterator[str]:
         yield f"{place(row)}  {', '.join(facts + when)}"
     if story.more_occurrences:
         yield f"and {story.more_occurrences:,} more places"
-    if not story.occurrences:
+    if not story.occurrences and FILES not in story.gaps:
         yield "no source brings it any more"
 
 

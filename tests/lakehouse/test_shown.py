@@ -37,8 +37,22 @@ def test_hidden_characters_are_written_out_and_others_stay(text: str, shown: str
 def test_nothing_hidden_is_left_and_nothing_else_is_lost(text: str) -> None:
     shown = visible(text, limit=10**6)
     assert not [char for char in shown if unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}]
-    back = re.sub(r"\[U\+([0-9A-F]{4,6})\]", lambda match: chr(int(match[1], 16)), shown)
-    assert back == re.sub(r"\[U\+([0-9A-F]{4,6})\]", lambda match: chr(int(match[1], 16)), text)
+    for char, hidden in zip(
+        text, [unicodedata.category(char)[0] in "CZ" and char != " " for char in text], strict=True
+    ):
+        if not hidden:
+            assert shown.startswith(char)
+            shown = shown[1:]
+        else:
+            mark = re.match(r"\[U\+([0-9A-F]{4,6})\]|.", shown)
+            assert mark is not None
+            assert mark[1] is None or chr(int(mark[1], 16)) == char
+            shown = shown[mark.end() :]
+    assert shown == ""
+
+
+def test_only_the_first_hidden_characters_are_written_out() -> None:
+    assert visible("a\x00" * 10) == "a[U+0000]" * 8 + "a�" * 2
 
 
 @given(st.text())

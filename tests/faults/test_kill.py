@@ -1,0 +1,110 @@
+"""SIGKILL at any moment, then the same command again: nothing is lost, doubled or half-done.
+
+codelake build --lake L        # killed, with its JVM
+codelake build --lake L        # finishes what is left; the tables are those of a run that nobody disturbed
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from lakehouse import ledger
+from lakehouse.lock import Holder, hold
+from lakehouse.runner import Progress
+from tests.faults import commands
+from tests.faults.toys import FIRST, Toys
+from tests.lakehouse import toy
+
+pytestmark = pytest.mark.spark
+
+# bronze.lines, the first table of its job, has its commit by then; bronze.sources, the last, has not.
+BETWEEN_TABLES = "toy.ingest: publish bronze.sources"
+PUBLISH = "toy.words: publish silver.words"
+
+
+def statuses(toys: Toys, job: str) -> list[str]:
+    return [row["status"] for row in ledger.runs(toys.lake) if row["job"] == job]
+
+
+def test_kills_between_two_tables_and_before_the_ledgers_row_leave_what_an_undisturbed_run_leaves(toys: Toys) -> None:
+    killed: set[str] = set()
+    with commands.reader(toys.lake, toy.long) as seen:
+        for phase in (BETWEEN_TABLES, "toy.words: record"):
+            with toys.stopped_at(phase) as command:
+                command.kill()
+            killed |= commands.begun(toys.lake)
+        toys.build()
+    assert len(killed) == 2
+    assert toys.digests() == toys.after
+    toys.check_books(killed)
+    assert statuses(toys, "toy.ingest") == ["published", "killed", "published"]
+    assert statuses(toys, "toy.words") == ["published", "published"]
+    assert set(seen.digests.values()) <= {toys.before["gold.long"], toys.after["gold.long"]}
+    assert seen.looks > 10
+    assert toys.build() == {"skipped"}
+
+
+def test_a_jvm_that_outlives_its_driver_is_waited_for(toys: Toys) -> None:
+    begun: list[tuple[str, bool]] = []
+    let_go = threading.Event()
+
+    class Watch(Progress):
+        def job(self, name: str, reasons: Sequence[str]) -> None:  # noqa: ARG002
+            begun.append((name, let_go.is_set()))
+
+    with toys.stopped_at(PUBLISH, "--in-spark") as command:
+        jvm = json.loads((toys.lake.folder / "_locks" / "silver.words.lock").read_text())["jvm"]
+        # Left alone, an orphan ends within moments: it is held, as a busy machine would hold it.
+        os.kill(jvm, signal.SIGSTOP)
+        command.kill_driver()
+
+        def wake() -> None:
+            let_go.set()
+            os.kill(jvm, signal.SIGCONT)
+
+        timer = threading.Timer(4, wake)
+        timer.start()
+        toys.build(Watch())
+        timer.join()
+    assert begun == [("toy.words", True), ("toy.long", True)]
+    assert toys.digests() == toys.after
+    assert statuses(toys, "toy.words") == ["published", "killed", "published"]
+
+
+def test_an_interrupt_ends_with_130_and_the_same_command_finishes(toys: Toys) -> None:
+    with toys.stopped_at(PUBLISH, "--in-spark") as command:
+        command.signal(signal.SIGINT)
+        assert command.wait() == 130, command.output
+        assert "interrupted: nothing half-done was published" in command.output
+        assert "Traceback" not in command.output, command.output
+    me = Holder.me("-", "looking", "now")
+    with hold(toys.lake.folder, "bronze.lines", me, wait_seconds=0):
+        pass
+    interrupted = commands.begun(toys.lake)
+    assert len(interrupted) == 1
+    toys.build()
+    assert toys.digests() == toys.after
+    toys.check_books(interrupted)
+
+
+def test_a_half_published_change_that_is_taken_back_is_undone(toys: Toys) -> None:
+    class Died(BaseException):
+        """Ends a run where a kill would: nothing in between catches it."""
+
+    class Dies(Progress):
+        def phase(self, name: str, what: str) -> None:
+            if f"{name}: {what}" == BETWEEN_TABLES:
+                raise Died
+
+    with pytest.raises(Died):
+        toys.build(Dies())
+    assert toys.digests()["bronze.lines"] != toys.before["bronze.lines"]
+    toys.write(FIRST)
+    toys.build()
+    assert toys.digests() == toys.before
