@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from lakehouse import digest, ledger, ops
 from lakehouse.errors import ConfigError, InputError, nearest
 from lakehouse.job import Graph
@@ -78,7 +80,7 @@ def verify(lake: Lake, graph: Graph, name: str) -> list[Check]:
     for row in show(lake, name):
         try:
             found, _ = digest.of_version(lake, by_name[row["table"]], row["version"])
-        except (OSError, InputError) as error:
+        except (OSError, pa.ArrowInvalid, InputError) as error:
             found = f"unreadable: {error}"
         checks.append(Check(row["table"], row["version"], row["digest"], found))
     return checks

@@ -32,12 +32,17 @@ class Views:
         self._database = duck.connect(self._scratch.name)
         for table in registry.tables():
             opened = lake.open(table)
-            if opened is None:
-                continue
-            self.tables[table.name] = opened
-            layer, _, name = table.name.partition(".")
-            self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {duck.quoted(layer)}")
-            duck.view(self._database, table.name, opened, f"{duck.quoted(layer)}.{duck.quoted(name)}")
+            if opened is not None:
+                self._add(table.name, opened)
+
+    def _add(self, table: str, opened: DeltaTable) -> None:
+        layer, _, name = table.partition(".")
+        self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {duck.quoted(layer)}")
+        try:
+            duck.view(self._database, table, opened, f"{duck.quoted(layer)}.{duck.quoted(name)}")
+        except duckdb.IOException as error:
+            raise duck.gone(error) from error
+        self.tables[table] = opened
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +64,7 @@ class Views:
         """
         try:
             answer = self._database.execute(query, list(parameters))
+            names, rows = [column[0] for column in answer.description], answer.fetchall()
         except duckdb.IOException as error:
             raise duck.gone(error) from error
         except duckdb.Error as error:
@@ -66,5 +72,4 @@ class Views:
                 f"{self.lake.root}: {error}\nThe query was: {query}\nA table that an older version of codelake made lacks"
                 " newer columns: `codelake build --full-refresh` makes it anew."
             ) from error
-        names = [column[0] for column in answer.description]
-        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        return [dict(zip(names, row, strict=True)) for row in rows]

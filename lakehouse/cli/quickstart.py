@@ -48,7 +48,8 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
     click.echo()
     click.echo(funnel.render_text(funnel.funnel(lake)))
     click.echo(f'\n$ codelake sql --lake {lake_root} "{QUESTION}"')
-    table(sql.query(lake, QUESTION).to_pylist())
+    with sql.ask(lake, QUESTION) as answer:
+        table([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     name = _release(lake)
     path = report.write(lake, report_path or Path(lake_root) / "report.html")
     click.echo(f"\nreleased as {name!r}; `codelake release show {name} --lake {lake_root}` says what it was made from")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.errors import InputError
+from lakehouse.errors import InputError, StorageError
 from lakehouse.lake import Lake
 from lakehouse.views import Views
 from tests.lakehouse.lakes import make_lake, rows
@@ -56,6 +56,13 @@ def test_a_query_that_fails_says_which_and_where(lake: Lake) -> None:
     with Views(lake) as views, pytest.raises(InputError, match="no_such_column") as error:
         views.rows("SELECT no_such_column FROM silver.code_files")
     assert lake.root in str(error.value)
+
+
+def test_a_file_that_is_gone_is_an_error_that_names_it(lake: Lake) -> None:
+    (file,) = Path(lake.root, "silver", "code_texts").glob("*.parquet")
+    file.unlink()
+    with pytest.raises(StorageError, match=file.name):
+        Views(lake)
 
 
 def test_nothing_is_left_in_the_current_folder_or_the_lake(

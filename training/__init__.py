@@ -1,0 +1,1 @@
+"""What a model is trained on, read from pinned releases. Nothing here imports `jobs`."""
