@@ -49,8 +49,8 @@ def _step(nth: int, step: Step, whole: Amount, before: Amount | None) -> Markup:
         '<rect class="kept" x="{x}%" width="{width}%" y="{y}" height="{height}"/>'
         '<line class="axis" x1="50%" x2="50%" y1="{y}" y2="{end}"/>'
     ).format(x=_n(50 - left), width=_n(left + right), y=top, height=BAR, end=top + BAR)
-    torn = Markup('<text class="torn" x="{x}%" y="{y}">⫽</text>')
-    for longer, x in ((out.files > whole.files, 1), (out.bytes > whole.bytes, 99)):
+    torn = Markup('<text class="torn" x="{x}%" y="{y}">//</text>')
+    for longer, x in ((out.files > whole.files, 1.5), (out.bytes > whole.bytes, 98.5)):
         bar += torn.format(x=x, y=top + BAR - 6) if longer else Markup("")
     words = Markup(
         '<text class="count" x="0" y="{y}">{files} files</text><text class="name" x="50%" y="{y}">{name}</text>'

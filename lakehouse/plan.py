@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lakehouse import ledger
+from lakehouse import ledger, ops
 from lakehouse.config import Config, lock_digest
 from lakehouse.errors import InputError
 from lakehouse.job import Job, Params
@@ -71,10 +71,11 @@ def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, A
     said = {k: v for k, v in facts.items() if k != "params_json"} | {"sources": sorted(fingerprints.items())}
     run_key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     changed = _changed_values(lake, job, fingerprints)
-    whole = _why_whole(job, facts, last, inputs, seen) or _half_published(lake, job, last, run_key)
-    whole = whole or (["asked for by --full-refresh"] if force else [])
+    torn = _half_published(lake, job, last, run_key)
+    whole = [*_why_whole(job, facts, last, inputs, seen), *torn] or (["asked for by --full-refresh"] if force else [])
     if whole:
-        return Step(job, "whole", run_key, tuple(whole), spans, tuple(sorted({*fingerprints, *changed})), facts)
+        values = {*fingerprints, *changed, *(_values_written(lake, job) if torn else ())}
+        return Step(job, "whole", run_key, tuple(whole), spans, tuple(sorted(values)), facts)
     moved = [f"{table.name} {span.seen} → {span.now}" for table, span in spans.items() if span.moved and job.reads]
     moved += [f"{value} {why}" for value, why in sorted(changed.items())]
     if last and last["run_key"] == run_key and not changed:
@@ -131,20 +132,30 @@ def _fingerprints(job: Job, params: Params) -> dict[str, str]:
 
 
 def _half_published(lake: Lake, job: Job, last: Mapping[str, Any] | None, run_key: str) -> list[str]:
-    """Tables, but for the last, that a run changed before it died, when its work is no longer what is asked for.
+    """Tables that a run changed before it died, when its work is no longer what is asked for.
 
-    The last table then says nothing of it: were a source put back to what it was, the job would look up to date.
+    The job's last table says nothing of it: were a source or a parameter put back, the job would look up to date.
     """
     if last is None:
         return []
     reasons = []
-    for table in job.writes[:-1]:
+    for table in (*job.writes[:-1], ops.quarantine):
         commit = lake.last_publish(table)
         if commit is None or commit.facts.get("job") != job.name or commit.run_key == run_key:
             continue
         if commit.run_id > last["run_id"]:
             reasons.append(f"{table.name} was left half-published by run {commit.run_id}")
     return reasons
+
+
+def _values_written(lake: Lake, job: Job) -> set[str]:
+    """The sources that any table of the job names, those of a run that died included. Reads one column of each."""
+    if not job.fingerprints:
+        return set()
+    (column,) = job.scope
+    named = [lake.open(table) for table in job.writes if column in table.column_names]
+    batches = (b for opened in named if opened for b in opened.to_pyarrow_dataset().to_batches(columns=[column]))
+    return {value for batch in batches for value in batch.column(0).unique().to_pylist()}
 
 
 def _difference(before: str, after: str) -> str:

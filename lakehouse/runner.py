@@ -72,13 +72,17 @@ class Runner:
     ) -> None:
         self.lake, self.graph, self.config = lake, graph, config
         self._session, self._progress = session, progress or Progress()
+        self._judged = False
 
     def build(self, jobs: Sequence[Job], *, force: bool = False) -> list[Report]:
         """Run what is not up to date, in order. Raises the first error; what was published before stays."""
         self._check_writable()
         for run_id in ledger.reconcile(self.lake, self.graph):
             self._progress.note(f"run {run_id} had published but not been recorded: recorded now")
-        return [self.run(job, force=force) for job in jobs]
+        try:
+            return [self.run(job, force=force) for job in jobs]
+        finally:
+            self._render_docs()
 
     def run(self, job: Job, *, force: bool = False) -> Report:
         """Bring one job's tables up to date."""
@@ -261,6 +265,7 @@ class Runner:
             result = check(
                 entry.batch(spark, table), rules, table=table.name, key=table.key, docs=docs, run_name=facts["run_id"]
             )
+            self._judged = True
             self._note_results(step.job, facts["run_id"], result)
             if not result.success:
                 raise GateFailed(_gate_message(step.job, result))
@@ -284,6 +289,14 @@ class Runner:
             for outcome in result.outcomes
         ]
         ledger.append(self.lake, ops.expectation_results, rows)
+
+    def _render_docs(self) -> None:
+        """Data Docs of what the gates judged, a refused batch included."""
+        folder = self.lake.folder / "_docs"
+        if self._judged and self.config.lake.docs:
+            from expectations.docs import build_docs
+
+            build_docs(folder)
 
     def _check_writable(self) -> None:
         """Refuse a lake that cannot be written before any heavy work is done."""

@@ -23,6 +23,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 ROOT = "lake"
 CELL_CHARS = 2000  # longest text of one cell
+LEAST_CHARS = 8  # a text column is not cut further
+PIPED_CHARS = 200  # width of a table that is not on a terminal
 
 
 def configured(command: Command) -> Command:
@@ -101,36 +103,63 @@ def table(
     title: str | None = None,
     show: Callable[[Any], str] | None = None,
 ) -> None:
-    """Rows as an aligned table; numbers to the right, long values cut to the terminal on a terminal only.
+    """Rows as an aligned table, numbers to the right. `show` says how a value is written; by default `cell`.
 
-    `show` writes a value as rich markup; by default `cell`.
+    On a terminal one line per row: the widest texts are cut until a row fits, the first column last. Piped, values are
+    whole, and fold beyond 200 characters a row.
     """
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-    rows = list(rows)
+    rows, terminal = list(rows), sys.stdout.isatty()
     names = list(columns or (rows[0] if rows else ()))
+    cells = [[(show or cell)(row.get(name)) for name in names] for row in rows]
+    console = Console(width=None if terminal else PIPED_CHARS, highlight=False)
     shown = RichTable(box=None, header_style="bold", pad_edge=False)
-    for name in names:
-        number = bool(rows) and isinstance(rows[0].get(name), int | float) and not isinstance(rows[0].get(name), bool)
+    numbers = [bool(rows) and isinstance(rows[0].get(name), int | float) for name in names]
+    widths = _fit(
+        [[visible(name), *column] for name, column in zip(names, _columns(cells, names), strict=True)],
+        numbers,
+        console.width,
+    )
+    for name, number, width in zip(names, numbers, widths, strict=True):
         shown.add_column(
-            escape(visible(name)),
+            Text(visible(name)),
             justify="right" if number else "left",
-            overflow="fold" if not sys.stdout.isatty() else "ellipsis",
+            overflow="ellipsis" if terminal else "fold",
+            no_wrap=terminal,
+            max_width=width if terminal else None,
         )
-    for row in rows:
-        shown.add_row(*((show or cell)(row.get(name)) for name in names))
-    console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 200, highlight=False)
+    for row_cells in cells:
+        shown.add_row(*map(Text, row_cells))
     if title is not None:
-        console.print(f"[italic]{escape(title)}[/]")
+        console.print(Text(title, style="italic"))
     if names:
         console.print(shown)
 
 
-def cell(value: Any) -> str:
-    from rich.markup import escape
+def _columns(cells: Sequence[Sequence[str]], names: Sequence[str]) -> list[list[str]]:
+    return [[row[i] for row in cells] for i in range(len(names))]
 
+
+def _fit(columns: Sequence[Sequence[str]], numbers: Sequence[bool], room: int) -> list[int]:
+    """Widths under which a row fits into `room` characters, if need be down to LEAST_CHARS; numbers are never cut."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
+    room -= 2 * (len(widths) - 1)
+    for choice in (range(1, len(widths)), range(min(1, len(widths)))):  # the first column names the row
+        texts = [i for i in choice if not numbers[i] and widths[i] > LEAST_CHARS]
+        while texts and sum(widths) > room:
+            widest = max(texts, key=widths.__getitem__)
+            widths[widest] -= 1
+            texts = [i for i in texts if widths[i] > LEAST_CHARS]
+    return widths
+
+
+def cell(value: Any) -> str:
+    """A value as people read it: 1,234 or 0.50, yes or no, a dash for none; hidden characters written out."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -139,7 +168,7 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.2f}"
-    return "\n".join(escape(visible(line, CELL_CHARS)) for line in str(value).split("\n"))
+    return "\n".join(visible(line, CELL_CHARS) for line in str(value).split("\n"))
 
 
 def size(count: float) -> str:

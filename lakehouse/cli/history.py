@@ -58,7 +58,7 @@ def show_all(found: Sequence[Row]) -> None:
                 "run": row["run_id"],
                 "job": row["job"],
                 "status": row["status"],
-                "started": f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+                "started": f"{row['started_at']:%m-%d %H:%M}",
                 "seconds": row["seconds"],
                 "MB/s": row["bytes_in"] / 1e6 / row["seconds"] if row["bytes_in"] and row["seconds"] else None,
                 "CPU s": row["cpu_seconds"],

@@ -45,9 +45,8 @@ def ls(lake_root: str, json_: bool) -> None:
             "size": size(one.size),
             "on disk": None if one.on_disk is None else size(one.on_disk),
             "files": one.files,
-            "changed": f"{one.changed:%Y-%m-%d %H:%M}",
-            "last run": one.run_id,
-            "by": one.job,
+            "changed": f"{one.changed:%m-%d %H:%M}",
+            "last run": one.job,
             "one row is": one.meaning,
         }
         for one in found
@@ -171,6 +170,7 @@ def _print(answer: Answer, rows: int | None, form: str | None) -> None:
     """Write an answer; one row more than `rows` is enough to know that there are more."""
     from itertools import islice
 
+    from lakehouse.shown import visible
     from lakehouse.sql import limited, said, write_csv, write_json
 
     if form is not None:
@@ -179,17 +179,9 @@ def _print(answer: Answer, rows: int | None, form: str | None) -> None:
         return
     found = list(islice(answer.rows, None if rows is None else rows + 1))
     shown = [dict(zip(answer.columns, row, strict=True)) for row in found[:rows]]
-    table(shown, answer.columns, show=lambda value: "-" if value is None else _text(said(value)))
+    table(shown, answer.columns, show=lambda value: "-" if value is None else visible(said(value), TEXT_CHARS))
     if rows is not None and len(found) > rows:
         click.echo(f"the first {rows} rows; --limit 0 shows all, --csv and --json write values whole", err=True)
-
-
-def _text(text: str) -> str:
-    from rich.markup import escape
-
-    from lakehouse.shown import visible
-
-    return escape(visible(text, TEXT_CHARS))
 
 
 @click.command()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.spark
 
 # bronze.lines, the first table of its job, has its commit by then; bronze.sources, the last, has not.
 BETWEEN_TABLES = "toy.ingest: publish bronze.sources"
-PUBLISH = "toy.words: publish silver.words"
+PUBLISH = "toy.ingest: publish bronze.lines"
 
 
 def statuses(toys: Toys, job: str) -> list[str]:
@@ -35,7 +35,7 @@ def statuses(toys: Toys, job: str) -> list[str]:
 def test_kills_between_two_tables_and_before_the_ledgers_row_leave_what_an_undisturbed_run_leaves(toys: Toys) -> None:
     killed: set[str] = set()
     with commands.reader(toys.lake, toy.long) as seen:
-        for phase in (BETWEEN_TABLES, "toy.words: record"):
+        for phase in (BETWEEN_TABLES, "toy.ingest: record"):
             with toys.stopped_at(phase) as command:
                 command.kill()
             killed |= commands.begun(toys.lake)
@@ -44,7 +44,6 @@ def test_kills_between_two_tables_and_before_the_ledgers_row_leave_what_an_undis
     assert toys.digests() == toys.after
     toys.check_books(killed)
     assert statuses(toys, "toy.ingest") == ["published", "killed", "published"]
-    assert statuses(toys, "toy.words") == ["published", "published"]
     assert set(seen.digests.values()) <= {toys.before["gold.long"], toys.after["gold.long"]}
     assert seen.looks > 10
     assert toys.build() == {"skipped"}
@@ -59,7 +58,7 @@ def test_a_jvm_that_outlives_its_driver_is_waited_for(toys: Toys) -> None:
             begun.append((name, let_go.is_set()))
 
     with toys.stopped_at(PUBLISH, "--in-spark") as command:
-        jvm = json.loads((toys.lake.folder / "_locks" / "silver.words.lock").read_text())["jvm"]
+        jvm = json.loads((toys.lake.folder / "_locks" / "bronze.lines.lock").read_text())["jvm"]
         # Left alone, an orphan ends within moments: it is held, as a busy machine would hold it.
         os.kill(jvm, signal.SIGSTOP)
         command.kill_driver()
@@ -72,9 +71,9 @@ def test_a_jvm_that_outlives_its_driver_is_waited_for(toys: Toys) -> None:
         timer.start()
         toys.build(Watch())
         timer.join()
-    assert begun == [("toy.words", True), ("toy.long", True)]
+    assert begun == [("toy.ingest", True), ("toy.words", True), ("toy.long", True)]
     assert toys.digests() == toys.after
-    assert statuses(toys, "toy.words") == ["published", "killed", "published"]
+    assert statuses(toys, "toy.ingest") == ["published", "killed", "published"]
 
 
 def test_an_interrupt_ends_with_130_and_the_same_command_finishes(toys: Toys) -> None:

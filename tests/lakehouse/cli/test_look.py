@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from rich.cells import cell_len
 
 from jobs.corpus.tables import pretrain
 from lakehouse import ops
 from lakehouse.cli import main
+from lakehouse.cli.common import table
 from lakehouse.lake import Lake
 from lakehouse.listing import commits, holdings
 from lakehouse.registry import graph, tables
@@ -68,12 +71,12 @@ def answer(run: Run, lake: Lake, *arguments: str) -> Any:
 def test_ls_lists_every_table_with_the_rows_and_bytes_it_has(run: Run, lake: Lake) -> None:
     listed = {row["table"]: row for row in answer(run, lake, "ls")}
     assert set(listed) == set(lakes.rows())
-    for table in tables():
-        row, opened = listed[table.name], DeltaTable(lake.location(table))
-        assert row["rows"] == opened.to_pyarrow_table().num_rows == len(lakes.rows()[table.name])
-        assert row["size"] == sum(path.stat().st_size for path in Path(lake.location(table)).glob("*.parquet"))
-        assert row["on_disk"] == sum(p.stat().st_size for p in Path(lake.location(table)).rglob("*") if p.is_file())
-        assert (row["version"], row["files"], row["meaning"]) == (0, 1, table.row)
+    for one in tables():
+        row, opened = listed[one.name], DeltaTable(lake.location(one))
+        assert row["rows"] == opened.to_pyarrow_table().num_rows == len(lakes.rows()[one.name])
+        assert row["size"] == sum(path.stat().st_size for path in Path(lake.location(one)).glob("*.parquet"))
+        assert row["on_disk"] == sum(p.stat().st_size for p in Path(lake.location(one)).rglob("*") if p.is_file())
+        assert (row["version"], row["files"], row["meaning"]) == (0, 1, one.row)
     assert (listed["gold.pretrain"]["job"], listed["gold.pretrain"]["run_id"]) == (
         "corpus.pretrain",
         lakes.run_id("corpus.pretrain"),
@@ -134,17 +137,17 @@ def test_a_lake_that_is_not_there_is_wrong_usage(run: Run, tmp_path: Path, comma
 # --- show
 
 
-@pytest.mark.parametrize("table", tables(), ids=lambda table: table.name)
-def test_show_tells_every_column_with_type_unit_and_meaning(run: Run, lake: Lake, table: Any) -> None:
-    said = answer(run, lake, "show", table.name)
+@pytest.mark.parametrize("declared", tables(), ids=lambda declared: declared.name)
+def test_show_tells_every_column_with_type_unit_and_meaning(run: Run, lake: Lake, declared: Any) -> None:
+    said = answer(run, lake, "show", declared.name)
     assert [(c["column"], c["type"], c["unit"], c["nulls"], c["meaning"]) for c in said["columns"]] == [
-        (c.name, c.type, c.unit, c.nullable, c.comment) for c in table.columns
+        (c.name, c.type, c.unit, c.nullable, c.comment) for c in declared.columns
     ]
-    assert said["key"] == list(table.key)
-    assert said["written_by"] == [job.name for job in graph().jobs if table in job.writes]
-    assert said["read_by"] == [job.name for job in graph().jobs if table in job.reads]
-    assert len(said["sample"]) == min(3, len(lakes.rows()[table.name]))
-    assert all(set(row) == set(table.column_names) for row in said["sample"])
+    assert said["key"] == list(declared.key)
+    assert said["written_by"] == [job.name for job in graph().jobs if declared in job.writes]
+    assert said["read_by"] == [job.name for job in graph().jobs if declared in job.reads]
+    assert len(said["sample"]) == min(3, len(lakes.rows()[declared.name]))
+    assert all(set(row) == set(declared.column_names) for row in said["sample"])
 
 
 def test_show_of_a_table_is_readable(run: Run, lake: Lake) -> None:
@@ -386,3 +389,26 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
     code, out, _ = run(command, "--help")
     assert code == 0
     assert out.startswith("Usage: ")
+
+
+# --- what a terminal shows
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_a_table_fits_the_terminal_and_numbers_stay_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    rows = [{"table": "silver.code_duplicates", "rows": 1234567, "meaning": "word " * 40, "wide": "\u5b57" * 60}] * 2
+    table(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3  # one line a row
+    assert all(cell_len(re.sub("\x1b\\[[0-9;]*m", "", line)) <= width for line in lines)
+    assert all("1,234,567" in line for line in lines[1:])
+    assert all(("silver.code_duplicates" in line) == (width > 40) for line in lines[1:])
+
+
+def test_a_piped_table_holds_values_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    table([{"a": "x" * 150, "b": 1}])
+    assert "x" * 150 in capsys.readouterr().out
