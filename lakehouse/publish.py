@@ -12,22 +12,59 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from lakehouse.errors import JobFailed
+from lakehouse.errors import ConfigError, JobFailed
 from lakehouse.lake import APP_ID, Lake
 from lakehouse.stage import OP, Staged
-from lakehouse.table import Table
+from lakehouse.table import Column, Table, arrow_type, quoted
 
 
 def create(spark: SparkSession, lake: Lake, table: Table) -> int:
-    """Make the table where it does not exist; return its version."""
-    version = lake.version(table)
-    if version is None:
+    """Make the table where it does not exist, add the columns that its declaration has gained; return its version.
+
+    Raises ConfigError when the table has a column that the declaration lacks or calls something else: taking columns
+    away is nothing to do by the way.
+    """
+    opened = lake.open(table)
+    if opened is None:
         spark.sql(table.ddl(lake.location(table)))
-        version = lake.version(table)
-        assert version is not None
+    else:
+        missing = _missing(table, pa.schema(opened.schema().to_arrow()))
+        if missing:
+            added = ", ".join(f"`{c.name}` {c.type} COMMENT {quoted(c.comment)}" for c in missing)
+            spark.sql(f"ALTER TABLE delta.`{lake.location(table)}` ADD COLUMNS ({added})")
+    version = lake.version(table)
+    assert version is not None
     return version
+
+
+def _missing(table: Table, found: pa.Schema) -> list[Column]:
+    """Declared columns that the table does not have yet."""
+    declared = {column.name: column for column in table.columns}
+    for name in found.names:
+        if name not in declared:
+            raise ConfigError(
+                f"{table.name} has a column {name!r} that its declaration lacks. Move the table's folder away and build it"
+                " again, or give the column back."
+            )
+        kind = _plain(found.field(name).type)
+        if kind != arrow_type(declared[name].type):
+            raise ConfigError(
+                f"{table.name}.{name} is {kind} in the table and {declared[name].type} in the declaration. Move the table's"
+                " folder away and build it again."
+            )
+    return [column for column in table.columns if column.name not in found.names]
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without what delta-rs adds: nullability and names of list elements."""
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(kind.field(i).name, _plain(kind.field(i).type)) for i in range(kind.num_fields)])
+    return kind
 
 
 def publish(spark: SparkSession, lake: Lake, table: Table, staged: Staged, facts: Mapping[str, Any]) -> int:

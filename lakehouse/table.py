@@ -99,13 +99,13 @@ class Table:
     def ddl(self, location: str) -> str:
         """`CREATE TABLE IF NOT EXISTS` by location; columns and table carry their comments."""
         columns = ",\n  ".join(
-            f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {_quote(c.comment)}" for c in self.columns
+            f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {quoted(c.comment)}" for c in self.columns
         )
         cluster = f"\nCLUSTER BY ({', '.join(self.cluster_by)})" if self.cluster_by else ""
-        properties = ", ".join(f"{_quote(k)} = {_quote(v)}" for k, v in sorted(self.table_properties.items()))
+        properties = ", ".join(f"{quoted(k)} = {quoted(v)}" for k, v in sorted(self.table_properties.items()))
         return (
             f"CREATE TABLE IF NOT EXISTS delta.`{location}` (\n  {columns}\n)\nUSING delta"
-            f"\nCOMMENT {_quote('One row is ' + self.row + '.')}{cluster}\nTBLPROPERTIES ({properties})"
+            f"\nCOMMENT {quoted('One row is ' + self.row + '.')}{cluster}\nTBLPROPERTIES ({properties})"
         )
 
     def base_rules(self) -> tuple[Rule, ...]:
@@ -186,5 +186,5 @@ def _split(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _quote(text: str) -> str:
+def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,103 @@
+"""Tables follow their declarations: a new column is added, anything else is refused with what to do.
+
+publish.create(spark, lake, table)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from lakehouse import publish
+from lakehouse.errors import ConfigError, JobFailed
+from lakehouse.lake import Lake
+from lakehouse.registry import tables
+from lakehouse.stage import Staged, stage
+from lakehouse.table import Column, Table
+from tests.lakehouse import toy
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "a lake"))  # a blank in the path is nothing special
+
+
+def staged(spark: SparkSession, lake: Lake, table: Table, rows: list[tuple[object, ...]], folder: Path) -> Staged:
+    base = publish.create(spark, lake, table)
+    return stage(spark, lake, folder, table, spark.createDataFrame(rows, table.spark_schema), None, base)
+
+
+def test_a_new_column_is_added_and_old_rows_have_none(lake: Lake, spark: SparkSession, tmp_path: Path) -> None:
+    first = staged(spark, lake, toy.words, [("a", 1)], tmp_path / "s")
+    publish.publish(spark, lake, toy.words, first, {"run_id": "1", "run_key": "k"})
+    wider = dataclasses.replace(
+        toy.words, columns=(*toy.words.columns, Column("seen", "array<struct<at:string>>", "where", nullable=True))
+    )
+    assert publish.create(spark, lake, wider) == 2
+    opened = lake.open(wider)
+    assert opened is not None
+    assert opened.to_pyarrow_dataset().to_table().to_pylist() == [{"word": "a", "count": 1, "seen": None}]
+    assert publish.create(spark, lake, wider) == 2
+
+
+def test_a_lost_or_changed_column_is_refused(lake: Lake, spark: SparkSession) -> None:
+    publish.create(spark, lake, toy.words)
+    narrower = dataclasses.replace(toy.words, columns=toy.words.columns[:1])
+    with pytest.raises(ConfigError, match=r"silver\.words has a column 'count' that its declaration lacks"):
+        publish.create(spark, lake, narrower)
+    other = dataclasses.replace(toy.words, columns=(toy.words.columns[0], Column("count", "string", "x")))
+    with pytest.raises(ConfigError, match=r"silver\.words\.count is int64 in the table and string in the declaration"):
+        publish.create(spark, lake, other)
+
+
+def test_a_writer_that_was_overtaken_is_fenced_off(lake: Lake, spark: SparkSession, tmp_path: Path) -> None:
+    """Two writers stage against version 0; the second learns that its number was taken."""
+    late = staged(spark, lake, toy.words, [("late", 1)], tmp_path / "late")
+    number = lake.epoch(toy.words) + 1
+    first = staged(spark, lake, toy.words, [("first", 1)], tmp_path / "first")
+    publish.publish(spark, lake, toy.words, first, {"run_id": "first", "run_key": "a"})
+
+    class Paused(Lake):
+        def epoch(self, table: Table) -> int:  # noqa: ARG002  what it read before it was paused
+            return number - 1
+
+    with pytest.raises(JobFailed, match=r"the commit of run late was skipped, because run\s+first wrote"):
+        publish.publish(spark, Paused(lake.root), toy.words, late, {"run_id": "late", "run_key": "b"})
+    opened = lake.open(toy.words)
+    assert opened is not None
+    assert opened.to_pyarrow_dataset().to_table()["word"].to_pylist() == ["first"]
+
+
+def test_merge_inserts_updates_and_deletes_in_one_commit(lake: Lake, spark: SparkSession, tmp_path: Path) -> None:
+    publish.publish(
+        spark,
+        lake,
+        toy.words,
+        staged(spark, lake, toy.words, [("a", 1), ("b", 1), ("c", 1)], tmp_path / "1"),
+        {"run_id": "1", "run_key": "a"},
+    )
+    second = staged(spark, lake, toy.words, [("a", 1), ("b", 2), ("d", 1)], tmp_path / "2")
+    assert (second.inserted, second.updated, second.deleted) == (1, 1, 1)
+    version = publish.publish(spark, lake, toy.words, second, {"run_id": "2", "run_key": "b"})
+    assert version == second.base + 1
+    opened = lake.open(toy.words)
+    assert opened is not None
+    rows = opened.to_pyarrow_dataset().to_table().to_pylist()
+    assert sorted((r["word"], r["count"]) for r in rows) == [("a", 1), ("b", 2), ("d", 1)]
+
+
+@pytest.mark.parametrize(
+    "table", [t for t in tables() if t.name.startswith(("bronze.", "gold.pretrain"))], ids=lambda t: t.name
+)
+def test_a_created_table_has_the_declared_types(lake: Lake, spark: SparkSession, table: Table) -> None:
+    publish.create(spark, lake, table)
+    opened = lake.open(table)
+    assert opened is not None
+    found = pa.schema(opened.schema().to_arrow())
+    assert {f.name: publish._plain(f.type) for f in found} == {f.name: f.type for f in table.arrow_schema}
