@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lakehouse.errors import ConfigError, nearest
 from lakehouse.job import Graph, Params
@@ -35,6 +35,15 @@ class LakeConfig(BaseModel):
         ge=0, description="how long to wait for another writer before ending with exit code 4"
     )
     docs: bool = Field(description="write Great Expectations Data Docs after each gate")
+
+    @field_validator("root")
+    @classmethod
+    def _readable_by_all(cls, root: str) -> str:
+        if bad := sorted(set(root) & set("[]%`")):
+            raise ValueError(
+                f"a path with {' '.join(bad)}, which Delta's readers do not agree on; name a folder without"
+            )
+        return root
 
 
 class SparkConfig(BaseModel):

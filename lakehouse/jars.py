@@ -95,7 +95,16 @@ def _run_ivy(jars: list[Jar], work: Path, java: Java) -> str:
     )
     tools = Path(pyspark.__file__).parent / "jars"
     classpath = os.pathsep.join(str(p) for name in ("ivy", "commons-cli") for p in sorted(tools.glob(f"{name}-*.jar")))
-    command = [str(java.command), f"-Divy.cache.home={work / 'cache'}", "-cp", classpath, "org.apache.ivy.Main"]
-    command += ["-settings", str(settings), "-ivy", str(ivy), "-retrieve", str(work / "[artifact]-[revision].[ext]")]
+    command = [str(java.command), "-cp", classpath, "org.apache.ivy.Main"]
+    command += [
+        "-cache",
+        str(work / "cache"),
+        "-settings",
+        str(settings),
+        "-ivy",
+        str(ivy),
+        "-retrieve",
+        str(work / "[artifact]-[revision].[ext]"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     return done.stdout + done.stderr

@@ -87,7 +87,7 @@ class Lake:
             return None
         for limit in (5, None):  # nearly always among the newest; the whole log only when it is not
             for entry in opened.history(limit):
-                facts = _facts(entry.get("userMetadata"))
+                facts = facts_of(entry.get("userMetadata"))
                 if facts is not None:
                     return Commit(int(entry["version"]), facts["run_id"], facts["run_key"], facts)
         return None
@@ -99,7 +99,7 @@ class Lake:
         return 0 if found is None else int(found)
 
 
-def _facts(text: str | None) -> dict[str, Any] | None:
+def facts_of(text: str | None) -> dict[str, Any] | None:
     if not text:
         return None
     try:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -98,7 +99,8 @@ def reconcile(lake: Lake, graph: Graph) -> list[str]:
             continue
         holder = Holder.me("-", f"recording a run of {job.name}", datetime.now(UTC).isoformat(timespec="seconds"))
         # A run that is alive holds the lock until its row is written: leave that to it.
-        with suppress(Locked), hold(lake.folder, job.writes[-1].name, holder, wait_seconds=0):
+        died = partial(killed, lake, job)
+        with suppress(Locked), hold(lake.folder, job.writes[-1].name, holder, wait_seconds=0, died=died):
             commit = _unrecorded(lake, job, _known(lake))
             if commit is not None:
                 append(lake, ops.runs, [_from_commit(job, commit)])
@@ -147,7 +149,7 @@ def _from_commit(job: Job, commit: Commit) -> dict[str, Any]:
     }
 
 
-def killed(lake: Lake, holder: Holder, job: Job) -> None:
+def killed(lake: Lake, job: Job, holder: Holder) -> None:
     """Record a run whose process died, or was interrupted, while it held the lock of the job's tables."""
     known = _known(lake)
     if holder.run_id in known or holder.doing != f"running {job.name}":

@@ -63,11 +63,11 @@ def holding(lake: Lake, name: str) -> Holding:
 
 def commits(table: DeltaTable, count: int) -> list[dict[str, Any]]:
     """The newest commits: version, when, what was done, and by which run where one of ours did it."""
-    from lakehouse.lake import _facts
+    from lakehouse.lake import facts_of
 
     found = []
     for entry in table.history(count):
-        facts: Mapping[str, Any] = _facts(entry.get("userMetadata")) or {}
+        facts: Mapping[str, Any] = facts_of(entry.get("userMetadata")) or {}
         found.append(
             {
                 "version": int(entry["version"]),

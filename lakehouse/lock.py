@@ -45,9 +45,8 @@ class Holder:
 class TableLock:
     """A held lock. Made by `hold`."""
 
-    def __init__(self, path: Path, fd: int, holder: Holder, died: Holder | None) -> None:
+    def __init__(self, path: Path, fd: int, holder: Holder) -> None:
         self._path, self._fd, self._holder = path, fd, holder
-        self.died = died  # the holder before, when it ended without releasing
 
     def started_jvm(self, pid: int) -> None:
         """Write down the JVM that commits on the holder's behalf."""
@@ -62,10 +61,17 @@ class TableLock:
 
 @contextmanager
 def hold(
-    folder: Path, name: str, holder: Holder, *, wait_seconds: float, waiting: Callable[[str], None] = lambda _: None
+    folder: Path,
+    name: str,
+    holder: Holder,
+    *,
+    wait_seconds: float,
+    waiting: Callable[[str], None] = lambda _: None,
+    died: Callable[[Holder], None] = lambda _: None,
 ) -> Iterator[TableLock]:
     """Hold the lock called `name`; wait up to `wait_seconds`, telling `waiting` once who has it.
 
+    `died` is told of a holder that ended without releasing, before its name is overwritten.
     Raises Locked when the time is over, StorageError when the lock file cannot be written.
     """
     path = folder / "_locks" / f"{name}.lock"
@@ -78,10 +84,12 @@ def hold(
         ) from error
     try:
         _wait(path, fd, wait_seconds, waiting)
-        died = _read(fd)
-        if died is not None and died.host == holder.host and died.pid != holder.pid:
-            _outlive(died, path, os.fstat(fd).st_mtime, wait_seconds)
-        lock = TableLock(path, fd, holder, died)
+        before = _read(fd)
+        if before is not None:
+            if before.host == holder.host and before.pid != holder.pid:
+                _outlive(before, path, os.fstat(fd).st_mtime, wait_seconds)
+            died(before)
+        lock = TableLock(path, fd, holder)
         try:
             lock.write(holder)
         except OSError as error:
@@ -100,12 +108,18 @@ def hold(
 
 @contextmanager
 def hold_all(
-    folder: Path, names: Sequence[str], holder: Holder, *, wait_seconds: float, waiting: Callable[[str], None]
+    folder: Path,
+    names: Sequence[str],
+    holder: Holder,
+    *,
+    wait_seconds: float,
+    waiting: Callable[[str], None],
+    died: Callable[[Holder], None],
 ) -> Iterator[list[TableLock]]:
     """Hold several locks, taken in sorted order so that two writers can never wait for each other."""
     with ExitStack() as stack:
         yield [
-            stack.enter_context(hold(folder, name, holder, wait_seconds=wait_seconds, waiting=waiting))
+            stack.enter_context(hold(folder, name, holder, wait_seconds=wait_seconds, waiting=waiting, died=died))
             for name in sorted(names)
         ]
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import ledger, ops
@@ -95,9 +96,6 @@ class Runner:
         run_id = ledger.new_run_id()
         wait = self.config.lake.lock_wait_seconds
         with self._locks(job, run_id, f"running {job.name}", wait) as locks:
-            for lock in locks[:1]:
-                if lock.died is not None:
-                    ledger.killed(self.lake, lock.died, job)
             step = self._resolve(job, force)  # another process may have done the work while we waited
             if step.action == "skip":
                 report = Report(job.name, "skipped", (*step.reasons, "done by another process"))
@@ -108,7 +106,8 @@ class Runner:
     def _locks(self, job: Job, run_id: str, doing: str, wait: float) -> AbstractContextManager[list[TableLock]]:
         holder = Holder.me(run_id, doing, datetime.now(UTC).isoformat(timespec="seconds"))
         names = [table.name for table in written(job)]
-        return hold_all(self.lake.folder, names, holder, wait_seconds=wait, waiting=self._progress.note)
+        died = partial(ledger.killed, self.lake, job)
+        return hold_all(self.lake.folder, names, holder, wait_seconds=wait, waiting=self._progress.note, died=died)
 
     def _tidy(self, job: Job) -> None:
         """Remove the stage of a run that died behind its last commit, unless somebody works on the job now."""

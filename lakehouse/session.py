@@ -82,6 +82,7 @@ def build(config: SparkConfig, *, say: Callable[[str], None] = lambda _: None) -
     files = jars.ensure(cache, found)
     local = config.master.startswith("local[") or config.master == "local"
     settings = {**SETTINGS, **(LOCAL if local else {}), **_classpath(files, local)}
+    settings["spark.sql.warehouse.dir"] = str(cache / "warehouse")  # else a folder appears wherever a person stands
     settings["spark.master"] = config.master
     settings["spark.driver.memory"] = config.driver_memory
     if local:

@@ -8,8 +8,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 from pyspark.sql import DataFrame
 
+from jobs.code.arrow import texts
 from jobs.code.tables import code_bands, code_contents
-from jobs.kernels.decode import decode
 from jobs.kernels.minhash import Setting, band_hashes
 from lakehouse.job import Inputs, Job, Params
 
@@ -38,10 +38,7 @@ def bands(inputs: Inputs, params: MinHashParams) -> DataFrame:
 
     def sign(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            texts = pa.array(
-                [decode(content).text or "" for content in batch["content"].to_pylist()], pa.large_string()
-            )
-            hashes = band_hashes(texts, setting)
+            hashes = band_hashes(texts(batch["content"]), setting)
             names = pa.array([setting.digest()] * len(batch), pa.string())
             schema = code_bands.arrow_schema
             yield pa.RecordBatch.from_arrays(

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from jobs.code.arrow import Rows, map_rows
+from jobs.code.arrow import texts
 from jobs.code.tables import code_bands, code_contents, code_pairs
-from jobs.kernels.decode import decode
-from jobs.kernels.shingles import shingle_set
+from jobs.kernels.shingles import documents, frozen, hash_blocks, jaccard
 from lakehouse.job import Inputs, Job, Params
 
 
@@ -35,9 +35,8 @@ def pairs(inputs: Inputs, params: PairsParams) -> DataFrame:
     new = candidates.join(known, ["left", "right"], "left_anti")
     sets = _shingle_sets(inputs, new, params.shingle)
     both = new.join(sets.toDF("left", "a"), "left").join(sets.toDF("right", "b"), "right")
-    shared = F.size(F.array_intersect("a", "b"))
-    jaccard = (shared / (F.size("a") + F.size("b") - shared)).alias("jaccard")
-    return known.unionByName(both.select("left", "right", jaccard))
+    measured = both.select("left", "right", "a", "b").mapInArrow(_compare, code_pairs.spark_schema)
+    return known.unionByName(measured)
 
 
 def _candidates(bands: DataFrame) -> DataFrame:
@@ -52,13 +51,48 @@ def _shingle_sets(inputs: Inputs, wanted: DataFrame, shingle: int) -> DataFrame:
     ids = wanted.select(F.explode(F.array("left", "right")).alias("content_id")).distinct()
     contents = inputs.whole(code_contents).select("content_id", "content").join(ids, "content_id", "left_semi")
 
-    def measure(batches: Iterator[pa.RecordBatch]) -> Rows:
+    def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for content_id, content in zip(batch[0].to_pylist(), batch[1].to_pylist(), strict=True):
-                text = (decode(content).text or "").encode()
-                yield {"content_id": content_id, "shingles": shingle_set(text, shingle).tolist()}
+            sets = shingle_sets(texts(batch["content"]), shingle)
+            yield pa.RecordBatch.from_arrays([batch["content_id"], sets], ["content_id", "shingles"])
 
-    return inputs.hold("shingles", map_rows(contents, {"content_id": "string", "shingles": "array<bigint>"}, measure))
+    return inputs.hold("shingles", contents.mapInArrow(measure, "content_id string, shingles array<int>"))
+
+
+def _compare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        similar = similarities(batch["a"], batch["b"])
+        yield pa.RecordBatch.from_arrays([batch["left"], batch["right"], similar], list(code_pairs.column_names))
+
+
+def shingle_sets(text: pa.Array, shingle: int) -> pa.ListArray:
+    """The distinct shingle hashes of each text, sorted: list<int32> with the bits of uint32, empty without a token.
+
+    Cost: sorting a block of `hash_blocks` at once, so nothing is called per document.
+    """
+    sizes, kept = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)]
+    for _, hashes, bounds in hash_blocks(documents(text), shingle):
+        count = len(bounds) - 1
+        row = np.repeat(np.arange(count, dtype=np.uint64), np.diff(bounds))
+        keyed = np.sort((row << np.uint64(32)) | hashes[: bounds[-1]])
+        new = np.ones(len(keyed), np.bool_)
+        np.not_equal(keyed[1:], keyed[:-1], out=new[1:])
+        distinct = keyed[new]
+        sizes.append(np.bincount((distinct >> np.uint64(32)).astype(np.int64), minlength=count))
+        kept.append(distinct.astype(np.uint32).view(np.int32))
+    offsets = pa.array(np.cumsum(np.concatenate(sizes)), pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(np.concatenate(kept), pa.int32()))
+
+
+def similarities(a: pa.ListArray, b: pa.ListArray) -> pa.DoubleArray:
+    """Jaccard similarity of a[i] and b[i], as `shingle_sets` makes them. Cost: one merge of two sets per pair."""
+    sides = []
+    for side in (a, b):
+        values = frozen(side.values.to_numpy().view(np.uint32), np.uint32)
+        sides.append((values, side.offsets.to_numpy()))
+    (left, left_at), (right, right_at) = sides
+    found = [jaccard(left[left_at[i] : left_at[i + 1]], right[right_at[i] : right_at[i + 1]]) for i in range(len(a))]
+    return pa.array(found, pa.float64())
 
 
 job = Job(

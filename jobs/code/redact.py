@@ -48,7 +48,8 @@ def _redact(batches: Iterator[pa.RecordBatch], params: RedactParams) -> Rows:
                 "content_id": content_id,
                 "text": redacted.text,
                 "bytes": len(redacted.text.encode()),
-                "notice": "\n".join(text[span.start : span.end] for span in stripped.removed) or None,
+                "notice": redactor.redact("\n".join(text[span.start : span.end] for span in stripped.removed)).text
+                or None,
                 "redactions": [
                     {"kind": s.kind, "rule": s.rule, "start": s.start, "end": s.end, "placeholder": s.placeholder}
                     for s in redacted.spans

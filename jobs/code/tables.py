@@ -136,7 +136,10 @@ code_texts = Table(
         Column("text", "string", "the text"),
         Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes", checks=(between(0, None),)),
         Column(
-            "notice", "string", "the licence or copyright notice that was removed, where there was one", nullable=True
+            "notice",
+            "string",
+            "the licence or copyright notice that was removed, redacted like the text; null where there was none",
+            nullable=True,
         ),
         Column(
             "redactions",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ import click
 from lakehouse.cli.common import as_json, configured, resolve, table
 from lakehouse.cli.progress import Terminal
 from lakehouse.config import Config
-from lakehouse.errors import ConfigError
+from lakehouse.errors import ConfigError, nearest
 from lakehouse.job import Job
 from lakehouse.lake import Lake
 from lakehouse.plan import plan as make_plan
@@ -117,7 +120,8 @@ def run(
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{name!r} is no job. Jobs: {', '.join(job.name for job in graph().jobs)}. `build` takes selectors."
+                f"{name!r} is no job.{nearest(name, known)} Jobs: {', '.join(job.name for job in graph().jobs)}."
+                " `build` takes selectors."
             )
     build_all(config, graph().select(names), force=full_refresh, quiet=False)
 
@@ -146,7 +150,8 @@ class Session:
             threading.Thread(target=_import_gate, daemon=True).start()
             self._ours = SparkSession.getActiveSession() is None
             self._progress.job("Spark", ["starting"])
-            self._spark = session.build(self._config.spark, say=self._progress.note)
+            with _own_interrupts():
+                self._spark = session.build(self._config.spark, say=self._progress.note)
         return self._spark
 
     def __enter__(self) -> Session:
@@ -155,6 +160,19 @@ class Session:
     def __exit__(self, *_: Any) -> None:
         if self._spark is not None and self._ours:
             self._spark.stop()
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Leaves Ctrl-C to Python. PySpark's handler asks the JVM from inside the very call that was interrupted, which fails.
+
+    py4j logs an interrupted call with its traceback; whoever pressed Ctrl-C knows.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
+        logging.getLogger().addFilter(lambda record: "while sending command" not in str(record.msg))
 
 
 def _import_gate() -> None:

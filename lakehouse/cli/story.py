@@ -121,13 +121,15 @@ def _taken_out(story: Story) -> Iterator[str]:
         return
     notice, spans = story.text["notice"], story.text["redactions"]
     if notice is not None:
-        yield f"a notice of {notice['lines']} lines, {notice['characters']:,} characters, that begins"
+        length = f"{notice['lines']} line{'' if notice['lines'] == 1 else 's'}"
+        yield f"a notice of {length}, {notice['characters']:,} characters, that begins"
         yield from (f"  | {line}" for line in notice["begins"])
     kinds = [span["kind"] for span in spans]
     for kind in dict.fromkeys(kinds):
         yield f"{kinds.count(kind)} x {kind}"
     for span in spans[:SPANS]:
-        yield f"  characters {span['start']:,} to {span['end']:,} after the notice, now {span['placeholder']}"
+        where = "of the text" if notice is None else "after the notice"
+        yield f"  characters {span['start']:,} to {span['end']:,} {where}, now {span['placeholder']}"
     if len(spans) > SPANS:
         yield f"  and {len(spans) - SPANS} more"
     if notice is None and not spans:

@@ -1,6 +1,6 @@
 """Commands as processes that can be killed, and what a lake must look like however often they were.
 
-    build = start("lakehouse.cli.main", "build", "--lake", lake, log=tmp_path / "log")
+    build = start(*CODELAKE, "build", "--lake", lake, log=tmp_path / "log")
     build.until("stage silver.words")
     build.kill()
 
@@ -33,6 +33,7 @@ from lakehouse.table import Table
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 400.0  # for a machine that is busy with other work; never what a test measures
 POLL_SECONDS = 0.05
+CODELAKE = ("-c", "from lakehouse.cli import main; main()")
 
 
 class Command:
@@ -71,12 +72,12 @@ class Command:
             assert time.monotonic() < end, f"no {text!r} after {PATIENCE_SECONDS:g} s:\n{self.output}"
             time.sleep(POLL_SECONDS)
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """The exit code, as a shell would see it."""
         try:
-            return self._process.wait(PATIENCE_SECONDS)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {PATIENCE_SECONDS:g} s:\n{self.output}") from None
+            raise AssertionError(f"still running after {seconds:g} s:\n{self.output}") from None
 
     def signal(self, number: signal.Signals) -> None:
         """To every process of the group, as a terminal or a scheduler sends it."""
@@ -94,16 +95,16 @@ class Command:
         self._process.wait()
 
 
-def start(module: str, *arguments: str | Path | float, log: Path, **environment: str) -> Command:
-    """`python -m module arguments`, run beside its log; `environment` is added to ours."""
+def start(*arguments: str | Path | float, log: Path, **environment: str) -> Command:
+    """`python arguments`, run in the folder of its log; `environment` is added to ours."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     added = {**os.environ, "PYTHONPATH": path, **environment}
-    return Command([sys.executable, "-m", module, *map(str, arguments)], log, added, log.parent)
+    return Command([sys.executable, *map(str, arguments)], log, added, log.parent)
 
 
-def run(module: str, *arguments: str | Path | float, log: Path, **environment: str) -> tuple[int, str]:
+def run(*arguments: str | Path | float, log: Path, **environment: str) -> tuple[int, str]:
     """The same, to its end: exit code and output."""
-    with start(module, *arguments, log=log, **environment) as command:
+    with start(*arguments, log=log, **environment) as command:
         return command.wait(), command.output
 
 
@@ -128,7 +129,9 @@ def reader(lake: Lake, table: Table) -> Iterator[Seen]:
                 if opened is not None:
                     version = opened.version()
                     found = digest.of_version(lake, table, version)[0]
-                    assert seen.digests.setdefault(version, found) == found, f"version {version} changed under the reader"
+                    assert seen.digests.setdefault(version, found) == found, (
+                        f"version {version} changed under the reader"
+                    )
                 seen.looks += 1
             except BaseException as error:  # noqa: BLE001  a thread's error must reach the test
                 seen.errors.append(error)

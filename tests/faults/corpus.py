@@ -21,7 +21,6 @@ FOLDER_FILES = 28
 _CONF = """\
 lake:
   lock_wait_seconds: 300
-  docs: false
 spark:
   master: local[2]
   driver_memory: 1g

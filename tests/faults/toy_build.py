@@ -1,16 +1,18 @@
 """The command line over the toy pipeline, made to stop where a test wants to hit it.
 
-usage: python -m tests.faults.toy_build LAKE TEXTS [--wait S] [--stop-at PHASE [--until FILE] [--in-spark]]
+usage: python -m tests.faults.toy_build LAKE TEXTS [--wait S] [--file-bytes N]
+                                         [--stop-at PHASE [--until FILE] [--in-spark]]
 
 Everything but the jobs and the configuration is the real thing: `codelake build`, its session, its exit codes. A phase
-is the job and what it does, such as "toy.words: publish silver.words", or "toy.words: record" for the moment between
-the last commit of a run and its row in `ops.runs`. The process says "stopped at PHASE" and stays there until FILE
-exists, in Python or waiting for a Spark job.
+is the job and what it does, such as "toy.words: publish silver.words", or "toy.words: record published" for the moment
+between the last commit of a run and its row in `ops.runs`. The process says "stopped at PHASE" and stays there until
+FILE exists, in Python or waiting for a Spark job. N: no process of the build may write a file larger than this.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +58,7 @@ def install(stop: Stop) -> None:
 
     def recording(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows if table is ops.runs else ():
-            stop(f"{row['job']}: record")
+            stop(f"{row['job']}: record {row['status']}")
         append(lake, table, rows)
 
     Terminal.phase = stopping  # type: ignore[method-assign]
@@ -68,10 +70,13 @@ def run() -> None:
     parser.add_argument("lake", type=Path)
     parser.add_argument("texts", type=Path)
     parser.add_argument("--wait", type=float, default=300)
+    parser.add_argument("--file-bytes", type=int)
     parser.add_argument("--stop-at", default="")
     parser.add_argument("--until", type=Path, default=Path("never"))
     parser.add_argument("--in-spark", action="store_true")
     given = parser.parse_args()
+    if given.file_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (given.file_bytes, given.file_bytes))
     install(Stop(given.stop_at, given.until, given.in_spark))
     config = toy.config(given.lake, given.texts, wait=given.wait)
     build.graph = lambda: toy.GRAPH

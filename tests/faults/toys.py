@@ -52,7 +52,7 @@ class Toys:
     def start(self, *arguments: str | Path | float) -> Command:
         """`codelake build` on this lake in a process of its own."""
         log = self.folder / f"log-{time.monotonic_ns()}"
-        return commands.start("tests.faults.toy_build", self.lake.root, self.texts, *arguments, log=log)
+        return commands.start("-m", "tests.faults.toy_build", self.lake.root, self.texts, *arguments, log=log)
 
     def stopped_at(self, phase: str, *more: str | Path | float) -> Command:
         """The same, once it has come to this phase."""

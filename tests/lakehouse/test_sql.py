@@ -233,19 +233,15 @@ def test_python_variables_are_no_tables(lake: Lake) -> None:
 
 
 def test_settings_are_locked_and_extensions_stay_out(lake: Lake) -> None:
-    wanted = (
-        "enable_external_access",
-        "lock_configuration",
-        "autoload_known_extensions",
-        "autoinstall_known_extensions",
-    )
-    found = dict(rows(lake, f"SELECT name, value FROM duckdb_settings() WHERE name IN {wanted}"))
-    assert found == {
+    wanted = {
         "enable_external_access": "false",
         "lock_configuration": "true",
         "autoload_known_extensions": "false",
         "autoinstall_known_extensions": "false",
+        "python_enable_replacements": "false",
     }
+    found = dict(rows(lake, f"SELECT name, value FROM duckdb_settings() WHERE name IN {tuple(wanted)}"))
+    assert found == wanted
 
 
 # --- versions

@@ -104,6 +104,12 @@ def test_a_path_that_looks_like_an_id_or_holds_colons_is_still_a_path(tmp_path: 
         assert why(lake, file.path).content_id == why(lake, f"r:{file.path}").content_id == file.content_id
 
 
+def test_a_place_is_taken_before_a_path_that_reads_the_same(tmp_path: Path) -> None:
+    files = [lakes.File("s", repo, path, repo.encode(), "python") for repo, path in (("q", "r:x.py"), ("r", "x.py"))]
+    story = why(lakes.make_lake(tmp_path, files=files, refused=()), "r:x.py")
+    assert story.content_id == files[1].content_id
+
+
 def test_what_is_nowhere_says_where_was_looked_and_what_is_near(lake: Lake) -> None:
     with pytest.raises(
         InputError, match=r"(?s)bronze.code_files, ops.quarantine, gold.pretrain. Near it:.*src/client\.py"
