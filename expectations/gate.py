@@ -27,7 +27,7 @@ from pyspark.sql import functions as F
 
 from expectations import metrics
 from expectations.docs import record
-from expectations.rules import Rule, Severity
+from expectations.rules import Outcome, Rule, Severity
 from lakehouse.errors import ConfigError, InputError, nearest
 
 MAX_OBSERVED_CHARS = 1000
@@ -35,24 +35,6 @@ MAX_OBSERVED_CHARS = 1000
 _BETWEEN = "expect_column_values_to_be_between"
 # A failed `quarantine` rule does not stop the batch: its rows are taken out by `split`.
 _GX_SEVERITY: Mapping[Severity, str] = {"error": "critical", "warning": "warning", "quarantine": "info"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one expectation says about one batch.
-
-    `observed` is JSON: the observed value, or how many of how many values were unexpected, or why it could not be
-    evaluated. `unexpected` counts failing rows, None for rules about the whole batch. `rows` is the size of the batch.
-    `examples` are up to five failing rows as JSON, key columns first; values are cut to 200 characters.
-    """
-
-    expectation: str
-    severity: Severity
-    success: bool
-    observed: str
-    unexpected: int | None
-    rows: int
-    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

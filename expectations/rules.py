@@ -1,4 +1,4 @@
-"""One expectation as inert data: a Great Expectations type, its arguments, and what a failure means.
+"""One expectation as inert data, and what it said about one batch.
 
 Declaring rules imports nothing heavy; the gate turns them into Great Expectations objects when a batch is judged.
 """
@@ -34,3 +34,21 @@ class Rule:
         """A stable, readable name: the type with its arguments, such as `expect_column_to_exist(column="a")`."""
         said = ", ".join(f"{k}={json.dumps(v, sort_keys=True, default=str)}" for k, v in sorted(self.kwargs.items()))
         return f"{self.type}({said})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one expectation says about one batch.
+
+    `observed` is JSON: the observed value, or how many of how many values were unexpected, or why it could not be
+    evaluated. `unexpected` counts failing rows, None for rules about the whole batch. `rows` is the size of the batch.
+    `examples` are up to five failing rows as JSON, key columns first; values are cut to 200 characters.
+    """
+
+    expectation: str
+    severity: Severity
+    success: bool
+    observed: str
+    unexpected: int | None
+    rows: int
+    examples: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from expectations import metrics
-from expectations.gate import GateResult, Outcome, check, split, to_gx_suite
-from expectations.rules import Rule
+from expectations.gate import GateResult, check, split, to_gx_suite
+from expectations.rules import Outcome, Rule
 from lakehouse.errors import ConfigError, InputError
 
 pytestmark = pytest.mark.spark
