@@ -12,13 +12,14 @@ from pydantic import BaseModel
 
 from expectations.rules import Rule
 from expectations.suites import suite_of
-from lakehouse import ledger, names, sql
+from lakehouse import ledger
+from lakehouse.ask import names, sql
+from lakehouse.ask.listing import commits, holding
 from lakehouse.cli.common import size, table
 from lakehouse.config import load
 from lakehouse.errors import ConfigError, nearest
 from lakehouse.job import Job
 from lakehouse.lake import Lake
-from lakehouse.listing import commits, holding
 from lakehouse.registry import graph, tables
 from lakehouse.shown import visible
 from lakehouse.table import Table

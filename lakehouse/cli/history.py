@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from lakehouse import ledger, ops
+from lakehouse.ask.shelf import Shelf
 from lakehouse.cli.common import size, table
 from lakehouse.errors import ConfigError, nearest
 from lakehouse.lake import Lake
-from lakehouse.shelf import Shelf
 from lakehouse.shown import visible
 
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ import click
 from lakehouse.cli.common import ROOT, as_json, configured, existing, reads_lake, resolve, size, table
 
 if TYPE_CHECKING:
-    from lakehouse.sql import Answer
+    from lakehouse.ask.sql import Answer
 
 TABLE_ROWS = 100  # rows of an answer that are shown as a table unless --limit says otherwise
 TEXT_CHARS = 200  # longest text in a cell of an answer
@@ -27,8 +27,8 @@ def ls(lake_root: str, json_: bool) -> None:
     """List the tables: version, rows, size, last change and what one row is."""
     from dataclasses import asdict
 
-    from lakehouse.listing import holdings
-    from lakehouse.sql import plain
+    from lakehouse.ask.listing import holdings
+    from lakehouse.ask.sql import plain
 
     found = holdings(existing(lake_root))
     if json_:
@@ -60,8 +60,8 @@ def ls(lake_root: str, json_: bool) -> None:
 @json_option
 def show(name: str, lake_root: str, json_: bool) -> None:
     """Show a table (columns, checks, history, sample) or a job (reads, writes, parameters, last run)."""
+    from lakehouse.ask.sql import plain
     from lakehouse.cli import describe
-    from lakehouse.sql import plain
 
     lake = existing(lake_root)
     said = describe.about(lake, name)
@@ -79,8 +79,8 @@ def show(name: str, lake_root: str, json_: bool) -> None:
 @json_option
 def runs(run_id: str | None, lake_root: str, job: str | None, status: str | None, last: int, json_: bool) -> None:
     """List runs, newest first; with RUN_ID (or its beginning) show one in full."""
+    from lakehouse.ask.sql import plain
     from lakehouse.cli import history
-    from lakehouse.sql import plain
 
     lake = existing(lake_root)
     if run_id is not None:
@@ -100,9 +100,9 @@ def why(what: str, lake_root: str, json_: bool) -> None:
 
     WHAT: a content id or its first 8 characters, repo:path, source/repo:path, or a path that is unique.
     """
+    from lakehouse.ask.sql import plain
+    from lakehouse.ask.why import why as tell
     from lakehouse.cli.story import show as show_story
-    from lakehouse.sql import plain
-    from lakehouse.why import why as tell
 
     story = tell(existing(lake_root), what)
     as_json(plain(story.as_dict())) if json_ else show_story(story)
@@ -142,7 +142,7 @@ def sql(
     codelake sql "SELECT language, count(*) FROM gold.pretrain GROUP BY ALL ORDER BY 2 DESC"
     codelake sql "SELECT hit.rule, count(*) FROM silver.code_decisions, UNNEST(hits) t(hit) GROUP BY 1"
     """
-    from lakehouse import sql as engines
+    from lakehouse.ask import sql as engines
     from lakehouse.errors import ConfigError
 
     text = sys.stdin.read() if statement == "-" else statement
@@ -170,8 +170,8 @@ def _print(answer: Answer, rows: int | None, form: str | None) -> None:
     """Write an answer; one row more than `rows` is enough to know that there are more."""
     from itertools import islice
 
+    from lakehouse.ask.sql import limited, said, write_csv, write_json
     from lakehouse.shown import visible
-    from lakehouse.sql import limited, said, write_csv, write_json
 
     if form is not None:
         write: Callable[[Answer, TextIO], None] = write_csv if form == "csv" else write_json
@@ -196,6 +196,6 @@ def _print(answer: Answer, rows: int | None, form: str | None) -> None:
 )
 def report(lake_root: str, out: Path) -> None:
     """Draw the lake as one page: what came in, what was dropped and why, what is in gold."""
-    from lakehouse.report import write
+    from lakehouse.report.page import write
 
     click.echo(write(existing(lake_root), out))

@@ -36,7 +36,8 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
 
     Nothing is downloaded. A second time it finds nothing to do. Settings: conf/profiles/quickstart.yaml.
     """
-    from lakehouse import funnel, report, sql
+    from lakehouse.ask import sql
+    from lakehouse.report import funnel, page
 
     started = time.monotonic()
     lake = Lake(lake_root)
@@ -51,7 +52,7 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
     with sql.ask(lake, QUESTION) as answer:
         table([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     name = _release(lake)
-    path = report.write(lake, report_path or Path(lake_root) / "report.html")
+    path = page.write(lake, report_path or Path(lake_root) / "report.html")
     click.echo(f"\nreleased as {name!r}; `codelake release show {name} --lake {lake_root}` says what it was made from")
     click.echo(f"report: {path.absolute()}")
     click.echo(f"next:   codelake why quickstart/planted:planted/client.py --lake {lake_root}")

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from lakehouse.ask.find import DISTINCT, FILES, place
+from lakehouse.ask.sql import plain
+from lakehouse.ask.why import DECISIONS, DUPLICATES, LANGUAGES, PRETRAIN, SAMPLE, SIGNALS, TEXTS, Story
 from lakehouse.cli.common import size
-from lakehouse.find import DISTINCT, FILES, place
 from lakehouse.shown import visible
-from lakehouse.sql import plain
-from lakehouse.why import DECISIONS, DUPLICATES, LANGUAGES, PRETRAIN, SAMPLE, SIGNALS, TEXTS, Story
 
 LINE_CHARS = 400
 SPANS = 10  # redactions that are listed one by one

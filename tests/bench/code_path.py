@@ -26,9 +26,9 @@ import psutil
 import yaml
 
 from lakehouse import java, ledger, ops
-from lakehouse.funnel import Funnel, funnel
 from lakehouse.lake import Lake
 from lakehouse.registry import graph
+from lakehouse.report.funnel import Funnel, funnel
 from lakehouse.session import cache_dir
 from tests.bench import corpus
 from tests.bench.corpus import Archive

@@ -262,6 +262,7 @@ def test_a_full_disk_leaves_the_old_version_and_the_same_command_works_once_ther
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_a_limit_on_file_sizes_is_named_and_leaves_the_old_version(toys: Toys) -> None:
     words = many_words(toys)
     with toys.start("--file-bytes", 100_000) as build:

@@ -24,10 +24,10 @@ from rich.cells import cell_len
 
 from jobs.corpus.tables import pretrain
 from lakehouse import ops
+from lakehouse.ask.listing import commits, holdings
 from lakehouse.cli import main
 from lakehouse.cli.common import table
 from lakehouse.lake import Lake
-from lakehouse.listing import commits, holdings
 from lakehouse.registry import graph, tables
 from tests.lakehouse import lakes
 
@@ -379,7 +379,7 @@ def test_report_writes_the_page_and_prints_where(
     run: Run, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, drawn = tmp_path / "out.html", []
-    monkeypatch.setattr("lakehouse.report.write", lambda lake, path: drawn.append(lake) or path)
+    monkeypatch.setattr("lakehouse.report.page.write", lambda lake, path: drawn.append(lake) or path)
     assert asked(run, lake, "report", "--out", str(page)).strip() == str(page)
     assert drawn == [lake]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lakehouse import ops
+from lakehouse.ask.shelf import Row, Shelf
 from lakehouse.errors import ConfigError, InputError
-from lakehouse.shelf import Row, Shelf
 
 PREFIX = 8  # characters of a content id: 32 bits, so any two of 10,000 files begin alike with a chance of 1 %
 SHOWN = 20  # most matches that an error lists

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.diff import CONTEXT, LINES, ROWS, Row, side_by_side
+from lakehouse.report.diff import CONTEXT, LINES, ROWS, Row, side_by_side
 
 texts = st.lists(st.sampled_from(["a", "b", "", "def f():", "    return\t1"]), max_size=30).map("\n".join)
 

@@ -17,11 +17,12 @@ from urllib.parse import unquote
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse import charts, facts, report
 from lakehouse.errors import StorageError
-from lakehouse.funnel import Amount, Step, funnel
 from lakehouse.lake import Lake
-from lakehouse.views import Views
+from lakehouse.report import charts, facts
+from lakehouse.report import page as report
+from lakehouse.report.funnel import Amount, Step, funnel
+from lakehouse.report.views import Views
 from tests.lakehouse.lakes import (
     BIDI,
     HOSTILE_PATH,
@@ -296,7 +297,7 @@ def test_a_second_report_replaces_the_first_and_leaves_nothing_else(lake: Lake, 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_on_every_ground_it_stands_on(scheme: str) -> None:
     """4.5 to 1 is what WCAG asks of text at AA."""
-    style = (Path(report.__file__).parent / "report.css").read_text()
+    style = (Path(report.__file__).parent / "page.css").read_text()
     blocks = [
         dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+);", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S)
     ]

@@ -16,8 +16,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.errors import CodelakeError
-from lakehouse.funnel import Amount, Funnel, OutOfStep, RuleHits, funnel, render_text
 from lakehouse.lake import Lake
+from lakehouse.report.funnel import Amount, Funnel, OutOfStep, RuleHits, funnel, render_text
 from tests.lakehouse.lakes import BIDI, FILES, REFUSED, File, Rows, make_lake, rows
 
 FIRST = ("unreadable", "file_type", "licence", "near_duplicate")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from lakehouse import names
+from lakehouse.ask import names
 from lakehouse.lake import Lake
 
 

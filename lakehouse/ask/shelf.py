@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 from deltalake import DeltaTable
 
-from lakehouse import duck, names, ops
+from lakehouse import ops
+from lakehouse.ask import duck, names
 from lakehouse.lake import Lake
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from lakehouse.errors import InputError, StorageError
 from lakehouse.lake import Lake
-from lakehouse.views import Views
+from lakehouse.report.views import Views
 from tests.lakehouse.lakes import make_lake, rows
 
 

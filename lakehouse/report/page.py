@@ -22,13 +22,14 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from lakehouse import charts, facts, shown
-from lakehouse.diff import LINES
+from lakehouse import shown
 from lakehouse.errors import StorageError
-from lakehouse.facts import Gate, Redaction, Top
-from lakehouse.funnel import DISTINCT, FOUND, GOLD, KEPT, TAKEN_IN, Amount, Funnel, Slice, measure
 from lakehouse.lake import Lake
-from lakehouse.views import Views
+from lakehouse.report import charts, facts
+from lakehouse.report.diff import LINES
+from lakehouse.report.facts import Gate, Redaction, Top
+from lakehouse.report.funnel import DISTINCT, FOUND, GOLD, KEPT, TAKEN_IN, Amount, Funnel, Slice, measure
+from lakehouse.report.views import Views
 
 MOST_SOURCES, MOST_LANGUAGES, MOST_RULES, MOST_REASONS = 50, 60, 60, 50
 MOST_LICENCES, MOST_KINDS, MOST_RELEASES, MOST_FAILED = 30, 50, 50, 5
@@ -95,7 +96,7 @@ def _template() -> Any:
         "line": lambda text: shown.line(text, LINE_LIMIT),
         "when": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
     }
-    return environment.from_string(_file("report.html.j2"))
+    return environment.from_string(_file("page.html.j2"))
 
 
 def _file(name: str) -> str:
@@ -110,7 +111,7 @@ def _digest(text: str) -> str:
 def _context(views: Views, folder: Path) -> dict[str, Any]:
     funnel = measure(views)
     amounts = {step.left: step.out for step in funnel.steps}
-    style, script = _file("report.css"), _file("report.js")
+    style, script = _file("page.css"), _file("page.js")
     redactions, gates = facts.redactions(views, MOST_KINDS), facts.gates(views, MOST_FAILED)
     return {
         "lake": views.lake.root,

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse import registry
-from lakehouse.diff import LINES, Diff, side_by_side
-from lakehouse.funnel import Amount
+from lakehouse.report.diff import LINES, Diff, side_by_side
+from lakehouse.report.funnel import Amount
+from lakehouse.report.views import Views
 from lakehouse.table import Table
-from lakehouse.views import Views
 
 Item = TypeVar("Item")
 

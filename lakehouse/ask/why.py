@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lakehouse import names, ops
-from lakehouse.find import CONTENTS, DISTINCT, FILES, PLACE, find
+from lakehouse import ops
+from lakehouse.ask import names
+from lakehouse.ask.find import CONTENTS, DISTINCT, FILES, PLACE, find
+from lakehouse.ask.shelf import SUCCESS, Row, Shelf
 from lakehouse.lake import Lake
-from lakehouse.shelf import SUCCESS, Row, Shelf
 
 NEAR = 0.1  # a signal within this share of a limit is worth showing
 SHOWN = 20  # most occurrences and cluster members that are told; a licence file has thousands

@@ -20,11 +20,12 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from jobs.code.tables import code_decisions, code_files, code_texts
 from jobs.corpus.tables import pretrain
 from jobs.registry import GRAPH
-from lakehouse import ops, sql
+from lakehouse import ops
+from lakehouse.ask import sql
+from lakehouse.ask.why import STAGES, Story, why
 from lakehouse.cli.story import lines
 from lakehouse.errors import ConfigError, InputError
 from lakehouse.lake import Lake
-from lakehouse.why import STAGES, Story, why
 from tests.lakehouse import lakes
 
 

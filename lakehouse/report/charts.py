@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from lakehouse.funnel import Amount, Step
+from lakehouse.report.funnel import Amount, Step
 from lakehouse.shown import count, size
 
 LABEL, BAR, NECK = 24, 22, 56  # pixels: the words above the first bar, a bar, what joins it to the next

@@ -14,7 +14,8 @@ from typing import Any, Self
 import duckdb
 from deltalake import DeltaTable
 
-from lakehouse import duck, registry
+from lakehouse import registry
+from lakehouse.ask import duck
 from lakehouse.errors import InputError
 from lakehouse.lake import Lake
 

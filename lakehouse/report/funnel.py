@@ -16,8 +16,8 @@ from itertools import pairwise
 
 from lakehouse.errors import CodelakeError
 from lakehouse.lake import Lake
+from lakehouse.report.views import Views
 from lakehouse.shown import count, size, visible
-from lakehouse.views import Views
 
 
 class OutOfStep(CodelakeError):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import duckdb
 
-from lakehouse import duck, names
+from lakehouse.ask import duck, names
 from lakehouse.errors import CodelakeError, ConfigError
 from lakehouse.lake import Lake
 

@@ -26,7 +26,8 @@ from pyspark.sql import SparkSession
 
 from jobs.code.tables import code_decisions, code_files
 from jobs.corpus.tables import pretrain
-from lakehouse import names, ops, sql
+from lakehouse import ops
+from lakehouse.ask import names, sql
 from lakehouse.errors import ConfigError, StorageError
 from lakehouse.lake import Lake
 

@@ -1,0 +1,1 @@
+"""Asking the lake without a JVM: SQL, the story of one file, what there is. Nothing here writes."""
