@@ -8,12 +8,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.common import as_json, configured, resolve, table
+from lakehouse.cli.common import Settings, as_json, configured, table
 from lakehouse.cli.progress import Terminal
 from lakehouse.config import Config
 from lakehouse.errors import ConfigError, nearest
@@ -41,10 +40,7 @@ ACTIONS = {
 @click.option("--json", "json_", is_flag=True, help="One JSON array on stdout.")
 def plan(
     selectors: tuple[str, ...],
-    lake_root: str | None,
-    overrides: tuple[str, ...],
-    files: tuple[Path, ...],
-    profile: str | None,
+    settings: Settings,
     full_refresh: bool,
     json_: bool,
 ) -> None:
@@ -52,7 +48,7 @@ def plan(
 
     SELECTORS: a job or table name, code.* for all of a layer, +name with what it needs, name+ with what needs it.
     """
-    config = resolve(lake_root, overrides, files, profile)
+    config = settings.config()
     show_plan(config, graph().select(selectors), force=full_refresh, json_=json_)
 
 
@@ -79,10 +75,7 @@ def show_plan(config: Config, jobs: Sequence[Job], *, force: bool, json_: bool) 
 @click.option("--quiet", is_flag=True, help="No progress.")
 def build(
     selectors: tuple[str, ...],
-    lake_root: str | None,
-    overrides: tuple[str, ...],
-    files: tuple[Path, ...],
-    profile: str | None,
+    settings: Settings,
     full_refresh: bool,
     dry_run: bool,
     json_: bool,
@@ -92,7 +85,7 @@ def build(
 
     SELECTORS: a job or table name, code.* for all of a layer, +name with what it needs, name+ with what needs it.
     """
-    config = resolve(lake_root, overrides, files, profile)
+    config = settings.config()
     jobs = graph().select(selectors)
     if dry_run:
         show_plan(config, jobs, force=full_refresh, json_=json_)
@@ -108,14 +101,11 @@ def build(
 @click.option("--full-refresh", is_flag=True, help="Compute everything again, whatever is there.")
 def run(
     names: tuple[str, ...],
-    lake_root: str | None,
-    overrides: tuple[str, ...],
-    files: tuple[Path, ...],
-    profile: str | None,
+    settings: Settings,
     full_refresh: bool,
 ) -> None:
     """Run the named jobs and no others: what a scheduler calls, one job per task."""
-    config = resolve(lake_root, overrides, files, profile)
+    config = settings.config()
     known = {job.name for job in graph().jobs}
     for name in names:
         if name not in known:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -27,8 +29,31 @@ LEAST_CHARS = 8  # a text column is not cut further
 PIPED_CHARS = 200  # width of a table that is not on a terminal
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The configuration options as they were given. Nothing is read before `config` is asked for."""
+
+    lake_root: str | None
+    overrides: tuple[str, ...]
+    files: tuple[Path, ...]
+    profile: str | None
+
+    @property
+    def root(self) -> str:
+        """The lake's folder, found without the configuration where no option asks for it."""
+        return self.config().lake.root if self.overrides or self.files or self.profile else self.lake_root or ROOT
+
+    def config(self) -> Config:
+        """Merged and validated. Raises ConfigError."""
+        from lakehouse.config import load
+        from lakehouse.registry import graph
+
+        chosen = [*self.overrides, *([f"lake.root={json.dumps(self.lake_root)}"] if self.lake_root else [])]
+        return load(graph(), profile=self.profile, files=self.files, overrides=chosen)
+
+
 def configured(command: Command) -> Command:
-    """Adds --profile, --conf, --set and --lake; the command gets the resolved `config`."""
+    """Adds --profile, --conf, --set and --lake; the command gets them as one argument, `settings`."""
     options = [
         click.option(
             "--lake",
@@ -54,17 +79,17 @@ def configured(command: Command) -> Command:
         ),
         click.option("--profile", metavar="NAME", help="Settings that come with codelake; a wrong name lists them."),
     ]
+
+    @wraps(command)
+    def with_settings(
+        lake_root: str | None, overrides: tuple[str, ...], files: tuple[Path, ...], profile: str | None, **rest: Any
+    ) -> Any:
+        return command(settings=Settings(lake_root, overrides, files, profile), **rest)
+
+    wrapped: Any = with_settings
     for option in options:
-        command = option(command)
-    return command
-
-
-def resolve(lake_root: str | None, overrides: Sequence[str], files: Sequence[Path], profile: str | None) -> Config:
-    from lakehouse.config import load
-    from lakehouse.registry import graph
-
-    chosen = [*overrides, *([f"lake.root={json.dumps(lake_root)}"] if lake_root else [])]
-    return load(graph(), profile=profile, files=files, overrides=chosen)
+        wrapped = option(wrapped)
+    return cast(Command, wrapped)
 
 
 def reads_lake(command: Command) -> Command:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from lakehouse.cli.common import ROOT, as_json, configured, existing, reads_lake, resolve, size, table
+from lakehouse.cli.common import Settings, as_json, configured, existing, reads_lake, size, table
 
 if TYPE_CHECKING:
     from lakehouse.ask.sql import Answer
@@ -126,10 +126,7 @@ def why(what: str, lake_root: str, json_: bool) -> None:
 @click.option("--json", "form", flag_value="json", help="One JSON array on stdout, values whole.")
 def sql(
     statement: str,
-    lake_root: str | None,
-    overrides: tuple[str, ...],
-    files: tuple[Path, ...],
-    profile: str | None,
+    settings: Settings,
     engine: str,
     versions: tuple[str, ...],
     release: str | None,
@@ -147,17 +144,15 @@ def sql(
 
     text = sys.stdin.read() if statement == "-" else statement
     rows = (TABLE_ROWS if form is None else None) if limit is None else limit or None
-    settings = engine == "spark" or overrides or files or profile
-    config = resolve(lake_root, overrides, files, profile) if settings else None
-    lake = existing(config.lake.root if config else lake_root or ROOT)
-    if config is not None and engine == "spark":
+    lake = existing(settings.root)
+    if engine == "spark":
         if versions or release:
             raise ConfigError(
                 "--version and --release are for DuckDB. In Spark's SQL write FROM gold.pretrain VERSION AS OF 3."
             )
         from lakehouse import session
 
-        spark = session.build(config.spark, say=lambda text: click.echo(text, err=True))
+        spark = session.build(settings.config().spark, say=lambda text: click.echo(text, err=True))
         _print(engines.ask_spark(spark, lake, text, limit=None if rows is None else rows + 1), rows, form)
         return
     with engines.ask(
