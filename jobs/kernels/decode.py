@@ -27,6 +27,10 @@ _CONTROL_TABLE = dict.fromkeys(_CONTROLS)
 # Random bytes without a NUL hold 10% of them; of 14,826 text files under /usr the highest share was 0.13%.
 _MAX_CONTROL_SHARE = 0.05
 
+_PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
+# Of the bytes of UTF-16 Chinese that are not NUL, half are printable ASCII by chance; of a text with a stray NUL, nearly all.
+_MAX_PRINTABLE_SHARE = 0.8
+
 _SAMPLE = 8192  # characters looked at to tell UTF-16 from binary; both show themselves at once
 _MAX_ODD_SHARE = 0.01  # unassigned and private characters; random 16-bit units have 15%
 _MIN_ASCII_SHARE = 0.02  # Chinese prose with a line end every 40 characters has 2.5%, code in any language more
@@ -83,22 +87,25 @@ def _strict(content: bytes, encoding: str) -> Decoded | None:
 
 
 def _utf16(content: bytes) -> Decoded | None:
-    """UTF-16 without a mark: the byte order whose high bytes are zero more often, if what it gives is text.
+    """UTF-16 without a mark: the byte order that gives text, or the one with more ASCII where both do.
 
-    A NUL may also be a low byte (U+4E00), so the order is a majority. Binary data fails on lone surrogates, on
-    U+0000 and other controls, on characters that Unicode has not assigned, or for want of any ASCII.
+    Binary data fails on lone surrogates, on U+0000 and other controls, on characters that Unicode has not assigned, or
+    for want of any ASCII. Text with a stray NUL fails because its other bytes are plain ASCII.
     """
-    if len(content) % 2:
+    nuls = content.count(0)
+    printable = len(content) - nuls - len(content.translate(None, _PRINTABLE + b"\0"))
+    if len(content) % 2 or (nuls < 0.25 * len(content) and printable > _MAX_PRINTABLE_SHARE * (len(content) - nuls)):
         return None
-    zeros_first, zeros_second = content[0::2].count(0), content[1::2].count(0)
-    if zeros_first == zeros_second:
-        return None
-    decoded = _strict(content, "utf-16-le" if zeros_second > zeros_first else "utf-16-be")
+    found = [(share, decoded) for order in ("utf-16-le", "utf-16-be") for share, decoded in _plausible(content, order)]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _plausible(content: bytes, encoding: str) -> list[tuple[float, Decoded]]:
+    """The text in this byte order with its share of ASCII, or nothing when it is hardly text."""
+    decoded = _strict(content, encoding)
     if decoded is None or decoded.text is None:
-        return None
+        return []
     sample = decoded.text[:_SAMPLE]
     odd = sum(unicodedata.category(character) in ("Cn", "Co") for character in sample)
-    ascii_ = sum(character.isascii() for character in sample)
-    if odd > _MAX_ODD_SHARE * len(sample) or ascii_ < _MIN_ASCII_SHARE * len(sample):
-        return None
-    return decoded
+    ascii_ = sum(character.isascii() for character in sample) / len(sample)
+    return [(ascii_, decoded)] if odd <= _MAX_ODD_SHARE * len(sample) and ascii_ >= _MIN_ASCII_SHARE else []

@@ -49,10 +49,10 @@ def test_bytes_that_are_not_utf8_fall_back_and_say_so():
     [
         b"text with a NUL \0 inside, the rest is plain\n",
         struct.pack("<200I", *range(200)),
-        struct.pack("<200h", *(random.Random(1).randrange(-(2**15), 2**15) for _ in range(200))),
+        struct.pack("<200h", *random.Random(1).choices(range(-(2**15), 2**15), k=200)),
         struct.pack("<64d", *(i / 7 for i in range(64))),
         zlib.compress(Path(__file__).read_bytes()),
-        bytes(random.Random(2).randrange(1, 256) for _ in range(200)),  # no NUL, hence told by its controls
+        bytes(random.Random(2).choices(range(1, 256), k=200)),  # no NUL, hence told by its controls
         b"\x01\x02\x03\x04 few",
         "hello\n".encode("utf-32-le"),  # UTF-32 needs its mark
         b"\xff\xfe\x00\x00\x01\x00",  # UTF-16 that opens with U+0000

@@ -50,7 +50,7 @@ def test_every_fact_of_the_recipe_is_in_the_table_and_nothing_else():
         ("x.h", "c"),
         ("x.H", "cpp"),  # the case counts
         ("x.PY", "unknown"),
-        ("x.html.hl", "unknown"),  # only the part after the last dot is looked up
+        ("x.html.hl", "clojure"),  # only the part after the last dot is looked up
         ("pom.xml", "maven pom"),
         (".bashrc", "shell"),
         ("", "unknown"),
