@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
 from lakehouse import ops
@@ -73,9 +74,10 @@ def read(lake: Lake, table: Table, columns: Sequence[str] | None = None) -> pa.T
     return opened.to_pyarrow_dataset().to_table(columns=None if columns is None else list(columns))
 
 
-def runs(lake: Lake) -> list[dict[str, Any]]:
-    """Every run in the ledger, oldest first."""
-    rows: list[dict[str, Any]] = read(lake, ops.runs).to_pylist()
+def runs(lake: Lake, job: str | None = None) -> list[dict[str, Any]]:
+    """Every run in the ledger, or those of one job; oldest first."""
+    found = read(lake, ops.runs)
+    rows: list[dict[str, Any]] = (found if job is None else found.filter(pc.equal(found["job"], job))).to_pylist()
     return sorted(rows, key=lambda row: row["run_id"])
 
 

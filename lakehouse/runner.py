@@ -117,7 +117,7 @@ class Runner:
                 shutil.rmtree(folder)
 
     def _resolve(self, job: Job, force: bool) -> Step:
-        return resolve(self.lake, job, self.config.jobs[job.name], ledger.runs(self.lake), force=force)
+        return resolve(self.lake, job, self.config.jobs[job.name], ledger.runs(self.lake, job.name), force=force)
 
     def _recorded(self, step: Step, run_id: str, locks: Sequence[TableLock]) -> Report:
         """Run the step; write its row in `ops.runs` however it ends."""
@@ -127,8 +127,8 @@ class Runner:
         self._progress.job(step.job.name, step.reasons)
         try:
             self._work(step, facts, locks, row)
-        except Exception as error:
-            explained = _explained(error, step.job, self.lake)
+        except (Exception, SystemExit) as error:  # a library that ends the process must not pass for success
+            explained = _explained(error, step.job, self.lake, [output["name"] for output in row["outputs"]])
             row["status"] = "gate_failed" if isinstance(explained, GateFailed) else "failed"
             row["error"] = str(explained)
             if explained is error:
@@ -376,25 +376,29 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_SAID = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
-def _explained(error: Exception, job: Job, lake: Lake) -> CodelakeError:
-    """The error a person can act on: ours as it is, a full or read-only disk named as such, anything else as a failed job."""
+def _explained(error: Exception | SystemExit, job: Job, lake: Lake, published: Sequence[str]) -> CodelakeError:
+    """The error a person can act on: ours as it is, a full or read-only disk named as such, anything else as a failed job.
+
+    `published`: tables of the job that already have their new version.
+    """
     if isinstance(error, CodelakeError):
         return error
-    text = str(error)
+    text = f"a library ended the process with code {error.code}" if isinstance(error, SystemExit) else str(error)
+    left = f"{', '.join(published)} published, the rest not" if published else "Nothing of this run was published"
     full = isinstance(error, OSError) and error.errno in _FULL
     if full or any(said in text for said in _FULL_SAID):
         return StorageError(
-            f"{job.name}: no space left for {lake.root} or for Spark's scratch files. Free space (or raise the limit on"
-            " file sizes) and run the same command again: nothing half-done was published."
+            f"{job.name}: no space left for {lake.root} or for Spark's scratch files. {left}. Free space (or raise the"
+            " limit on file sizes) and run the same command again."
         )
     if isinstance(error, ValueError) and _is_of(job, error):
-        return InputError(f"{error} Nothing of this run was published.")
+        return InputError(f"{error} {left}.")
     if isinstance(error, PermissionError) or "Permission denied" in text or "Read-only file system" in text:
         return StorageError(f"{job.name}: {_first_lines(text)}. The lake at {lake.root} must be writable.")
-    return JobFailed(f"{job.name} failed: {_first_lines(text)}\nNothing of this run was published.")
+    return JobFailed(f"{job.name} failed: {_first_lines(text)}\n{left}.")
 
 
-def _is_of(job: Job, error: Exception) -> bool:
+def _is_of(job: Job, error: BaseException) -> bool:
     """Whether the error's class comes from the job's own package, whose ValueErrors say that a source cannot be read."""
     package, own = (module.partition(".")[0] for module in (type(error).__module__, job.transform.__module__))
     return package == own

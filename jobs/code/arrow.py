@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from jobs.kernels.decode import decode
 from lakehouse.table import arrow_type
 
 Rows = Iterable[Mapping[str, Any]]
@@ -51,8 +50,3 @@ def _batched(rows: Rows, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             held, weight = [], 0
     if held:
         yield pa.RecordBatch.from_pylist(held, schema=schema)
-
-
-def texts(contents: pa.Array) -> pa.LargeStringArray:
-    """Each content decoded; "" for one that is not text."""
-    return pa.array([decode(content).text or "" for content in contents.to_pylist()], pa.large_string())

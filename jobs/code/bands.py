@@ -8,8 +8,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 from pyspark.sql import DataFrame
 
-from jobs.code.arrow import texts
 from jobs.code.tables import code_bands, code_contents
+from jobs.kernels.decode import texts
 from jobs.kernels.minhash import Setting, band_hashes
 from lakehouse.job import Inputs, Job, Params
 

@@ -19,8 +19,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from jobs.code.arrow import texts
 from jobs.code.tables import code_bands, code_contents, code_pairs
+from jobs.kernels.decode import texts
 from jobs.kernels.shingles import documents, frozen, hash_blocks, jaccard
 from lakehouse.job import Inputs, Job, Params
 

@@ -12,6 +12,8 @@ import codecs
 import unicodedata
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 # UTF-32 first: its little-endian mark begins with the one of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -59,6 +61,11 @@ def decode(content: bytes) -> Decoded:
             if encoding != "utf-32-le":  # FF FE 00 00 may also open UTF-16
                 return Decoded(None, encoding, "undecodable")
     return _unmarked(content.removeprefix(codecs.BOM_UTF8))
+
+
+def texts(contents: pa.Array) -> pa.LargeStringArray:
+    """Each of an array of contents decoded; "" for one that is not text."""
+    return pa.array([decode(content).text or "" for content in contents.to_pylist()], pa.large_string())
 
 
 def _unmarked(content: bytes) -> Decoded:

@@ -33,7 +33,7 @@ from lakehouse.table import Table
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 400.0  # for a machine that is busy with other work; never what a test measures
 POLL_SECONDS = 0.05
-CODELAKE = ("-c", "from lakehouse.cli import main; main()")
+CODELAKE = (Path(sys.executable).with_name("codelake"),)  # the script that an installation puts beside its Python
 
 
 class Command:
@@ -75,9 +75,15 @@ class Command:
     def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """The exit code, as a shell would see it."""
         try:
-            return self._process.wait(seconds)
+            code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {seconds:g} s:\n{self.output}") from None
+        return code if code >= 0 else 128 - code
+
+    def sleep(self, seconds: float) -> None:
+        """Let it work for this long, or to its end."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """To every process of the group, as a terminal or a scheduler sends it."""

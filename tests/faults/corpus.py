@@ -50,6 +50,19 @@ def make(folder: Path) -> Path:
     return conf
 
 
+def change(folder: Path) -> None:
+    """The second version of the corpus that `make` wrote: files changed, gone and new, and a second commit."""
+    left, repository = folder / "left" / "package", folder / "repository"
+    (left / "module_00.py").write_bytes(code(700))
+    (left / "module_01.py").unlink()
+    (left / "module_new.py").write_bytes(code(701))
+    (repository / "src" / "own.py").write_bytes(code(901))
+    (repository / "src" / "nearly.py").unlink()
+    for file in (left / "module_00.py", left / "module_new.py"):
+        os.utime(file, (WHEN + 1, WHEN + 1))
+    commit(repository)
+
+
 def commit(repository: Path) -> None:
     """Everything in the folder as one commit on `main`, with a fixed author and time."""
     git(repository, "init", "-q", "-b", "main")

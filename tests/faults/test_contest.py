@@ -18,8 +18,10 @@ import pytest
 
 from lakehouse import ledger, ops
 from lakehouse.lake import Lake
+from lakehouse.registry import graph
 from lakehouse.table import Table
 from tests.faults import commands, contender
+from tests.faults.builds import Builds
 from tests.faults.toys import Toys
 
 PUBLISH = "toy.ingest: publish bronze.lines"
@@ -44,6 +46,29 @@ def test_a_second_build_names_a_stopped_holder_and_a_patient_one_waits_for_it(to
     assert "done by another process" in patient.output
     assert toys.digests() == toys.after
     toys.check_books(set())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("wait", [300, 1])
+def test_two_builds_at_once_do_the_work_once(builds: Builds, tmp_path: Path, wait: int) -> None:
+    lake = builds.copy(tmp_path / "lake")
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(builds.start(lake, tmp_path / f"{n}.log", "--set", f"lake.lock_wait_seconds={wait}"))
+            for n in range(2)
+        ]
+        codes = sorted(one.wait() for one in both)
+    said = "\n".join(one.output for one in both)
+    if wait == 300:
+        assert codes == [0, 0], said
+    else:
+        assert codes in ([0, 0], [0, 4]), said
+        holders = re.findall(r"is being written by process (\d+) on \S+ \(running \S+, since 20[^)]+\)", said)
+        assert len(holders) == codes.count(4)
+        assert {int(pid) for pid in holders} <= {one.pid for one in both}
+    assert commands.digests(lake, graph()) == builds.after
+    commands.check_books(lake, graph(), set())
 
 
 @pytest.mark.parametrize(

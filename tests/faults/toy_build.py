@@ -20,6 +20,7 @@ from typing import Any
 
 from lakehouse import ledger, ops
 from lakehouse.cli import build, main
+from lakehouse.cli.common import Settings
 from lakehouse.cli.progress import Terminal
 from lakehouse.lake import Lake
 from lakehouse.table import Table
@@ -80,7 +81,7 @@ def run() -> None:
     install(Stop(given.stop_at, given.until, given.in_spark))
     config = toy.config(given.lake, given.texts, wait=given.wait)
     build.graph = lambda: toy.GRAPH
-    build.resolve = lambda *_: config
+    Settings.config = lambda self: config  # type: ignore[method-assign]  # noqa: ARG005
     main(["build"])
 
 
