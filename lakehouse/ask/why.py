@@ -156,7 +156,7 @@ def _near(shelf: Shelf, facts: Mapping[str, Any]) -> list[Row]:
             continue
         side = "above" if rule["above"] is not None else "below"
         value, limit = signals.get(rule["signal"]), rule[side]
-        if value is not None and abs(float(value) - limit) <= NEAR * abs(limit):
+        if value is not None and limit and abs(float(value) - limit) <= NEAR * abs(limit):
             close.append({"rule": name, "signal": rule["signal"], "value": value, "hit_when": side, "limit": limit})
     return close
 
