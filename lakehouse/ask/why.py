@@ -210,6 +210,7 @@ def _gaps(shelf: Shelf, facts: Mapping[str, Any]) -> dict[str, str]:
 def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str], refused: Sequence[Row]) -> str:
     """One line: where the content ended, and by what."""
     decision, sample = facts["decision"], facts["sample"]
+    by = f"refused by {', '.join(sorted({row['job'] for row in refused}))}, in quarantine" if refused else None
     now = [f"{row['table']}@{row['version']}" for row in facts["held"] if row["release"] is None]
     if now:
         return f"kept: in {', '.join(now)}"
@@ -217,7 +218,6 @@ def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str], refused: Sequenc
         pins = ", ".join(f"{row['release']} ({row['table']}@{row['version']})" for row in facts["held"])
         return f"{gaps.get(FILES, 'no source brings it any more')}{f'; releases that hold it: {pins}' if pins else ''}"
     if decision is None:
-        by = f"refused by {', '.join(sorted({row['job'] for row in refused}))}, in quarantine" if refused else None
         return f"undecided: {by or gaps.get(DECISIONS) or 'code.decide wrote no row for it'}"
     if not decision["keep"]:
         return f"dropped: {', '.join(hit['rule'] for hit in decision['hits'])}"
@@ -226,4 +226,4 @@ def _verdict(facts: Mapping[str, Any], gaps: Mapping[str, str], refused: Sequenc
             f"kept by the rules, then cut: the cap of {sample['language']} ({sample['cap']:,} bytes) had no room for it"
         )
     behind = [gaps[name] for name in (SAMPLE, PRETRAIN) if name in gaps]
-    return f"kept by the rules, not in gold: {'; '.join(behind) or 'corpus.pretrain wrote no row for it'}"
+    return f"kept by the rules, not in gold: {by or '; '.join(behind) or 'corpus.pretrain wrote no row for it'}"

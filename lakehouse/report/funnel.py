@@ -236,7 +236,12 @@ def _sampled(views: Views) -> list[tuple[Amount, Amount]]:
 
 def _gold(views: Views) -> list[tuple[Amount, Amount]]:
     (out,) = _amounts(views, f"SELECT count(*), sum(bytes) FROM {_GOLD}")
-    return [(Amount(), out)]
+    if not views.has("ops.quarantine", "silver.code_sample"):
+        return [(Amount(), out)]
+    query = """SELECT count(*), sum(bytes) FROM silver.code_sample WHERE taken AND content_id IN (
+        SELECT regexp_extract(item, '"doc_id":"([0-9a-f]{64})"', 1) FROM ops.quarantine WHERE job = 'corpus.pretrain')"""
+    (rejected,) = _amounts(views, query)
+    return [(rejected, out)]
 
 
 _STAGES = (
@@ -260,7 +265,7 @@ _STAGES = (
         _redacted,
     ),
     _Stage("code.sample", ("silver.code_sample",), ((SAMPLED, "cut by the caps"),), _sampled),
-    _Stage("corpus.pretrain", ("gold.pretrain",), ((GOLD, ""),), _gold),
+    _Stage("corpus.pretrain", ("gold.pretrain",), ((GOLD, "taken out by the gate"),), _gold),
 )
 
 

@@ -13,9 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse import digest, ledger, ops, planted, release
+from lakehouse.ask.why import why
 from lakehouse.config import Config, load
 from lakehouse.lake import Lake
 from lakehouse.registry import graph, table
+from lakehouse.report.funnel import funnel
 from lakehouse.runner import Report, Runner
 
 pytestmark = pytest.mark.spark
@@ -54,11 +56,24 @@ def planted_source(folder: Path) -> dict[str, Any]:
     return {"name": "planted", "kind": "git", "location": str(planted.make(folder / "planted")), "stars": 3}
 
 
+def key_reader(folder: Path) -> dict[str, Any]:
+    """Code that names the first line of a private key: no secret to redact, but the gate of gold lets none through."""
+    lines = [f"MARK = '{'-' * 5}BEGIN PRIVATE KEY{'-' * 5}'", "", "", "def is_key(line):"]
+    lines += [
+        f"    # {word} of the lines of a file are looked at" for word in ("some", "many", "most", "all", "none", "few")
+    ]
+    lines += ["    return line.strip() == MARK", ""]
+    (folder / "keys").mkdir()
+    (folder / "keys" / "reader.py").write_text("\n".join(lines))
+    return {"name": "keys", "kind": "folder", "location": str(folder / "keys")}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> CodeLake:
     folder = tmp_path_factory.mktemp("code_path")
     lake = CodeLake(folder / "lake", spark)
-    lake.build([planted_source(folder), {"name": "click", "kind": "distribution", "location": "click"}])
+    click = {"name": "click", "kind": "distribution", "location": "click"}
+    lake.build([planted_source(folder), click, key_reader(folder)])
     return lake
 
 
@@ -135,9 +150,21 @@ def test_every_file_is_accounted_for(built: CodeLake) -> None:
     assert decisions.keys() == {r["content_id"] for r in contents}
     sampled = {r["content_id"]: r["taken"] for r in built.rows("silver.code_sample")}
     assert sampled.keys() == {content_id for content_id, keep in decisions.items() if keep}
-    assert {r["doc_id"] for r in built.rows("gold.pretrain")} == {c for c, taken in sampled.items() if taken}
+    gold = {r["doc_id"] for r in built.rows("gold.pretrain")}
+    refused = {c for c, taken in sampled.items() if taken} - gold
+    assert gold <= sampled.keys()
+    items = {r["item"] for r in built.rows("ops.quarantine") if r["job"] == "corpus.pretrain"}
+    assert items == {f'gold.pretrain {{"doc_id":"{c}"}}' for c in refused}
+    funnel(built.lake).check()
     sources = {r["source"]: r for r in built.rows("bronze.code_sources")}
     assert sources["planted"]["files"] + sources["planted"]["refused"] == len(planted.files())
+
+
+def test_a_row_that_the_suite_takes_out_is_explained(built: CodeLake) -> None:
+    (row,) = [r for r in built.rows("ops.quarantine") if r["path"] == "reader.py"]
+    assert (row["job"], row["reason"], row["source"]) == ("corpus.pretrain", "failed_expectation", "keys")
+    assert "expect_column_values_to_not_match_regex" in row["detail"]
+    assert "refused by corpus.pretrain" in str(why(built.lake, "keys:reader.py").as_dict())
 
 
 def test_the_metadata_of_a_package_reaches_gold(built: CodeLake) -> None:
