@@ -66,7 +66,8 @@ def _fetch(jars: list[Jar], folder: Path, java: Java) -> None:
                 tail = "\n".join(line for line in said.splitlines() if line.strip())[-800:]
                 raise MachineError(
                     f"{jar.file}: could not be fetched. Put the file into {folder} by hand (SHA-256 {jar.sha256}), or name a"
-                    f" mirror of Maven's central repository in CODELAKE_MAVEN_ROOT. Ivy said:\n{tail}"
+                    f" mirror of Maven's central repository in CODELAKE_MAVEN_ROOT. Behind a proxy with a certificate of its own,"
+                    f" name a trust store: JAVA_TOOL_OPTIONS=-Djavax.net.ssl.trustStore=FILE. Ivy said:\n{tail}"
                 )
             found = hashlib.sha256(got.read_bytes()).hexdigest()
             if found != jar.sha256:
