@@ -48,7 +48,9 @@ def of_version(lake: Lake, table: Table, version: int | None = None) -> tuple[st
     opened = lake.open(table, version)
     if opened is None:
         raise InputError(f"{lake.location(table)}: no such table. `codelake ls` shows what there is.")
-    found = of_batches(opened.to_pyarrow_dataset().to_batches(columns=list(table.content_columns)), table)
+    # One thread: see lakehouse.ledger.read.
+    batches = opened.to_pyarrow_dataset().to_batches(columns=list(table.content_columns), use_threads=False)
+    found = of_batches(batches, table)
     return found.digest(table), found
 
 

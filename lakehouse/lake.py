@@ -80,6 +80,11 @@ class Lake:
         opened = self.open(table)
         return None if opened is None else opened.version()
 
+    def is_empty(self, table: Table, version: int) -> bool:
+        """Has the table no file at this version? From the log alone: Spark takes a second to say it."""
+        opened = self.open(table, version)
+        return opened is None or not opened.file_uris()
+
     def last_publish(self, table: Table) -> Commit | None:
         """The newest commit that a run of ours made; maintenance commits carry no run key and are passed over."""
         opened = self.open(table)

@@ -71,7 +71,8 @@ def read(lake: Lake, table: Table, columns: Sequence[str] | None = None) -> pa.T
     if opened is None:
         schema = table.arrow_schema
         return schema.empty_table() if columns is None else schema.empty_table().select(list(columns))
-    return opened.to_pyarrow_dataset().to_table(columns=None if columns is None else list(columns))
+    # One thread: with Arrow's pool still at work when Python ends, half of the runs ended with an abort (134).
+    return opened.to_pyarrow_dataset().to_table(columns=None if columns is None else list(columns), use_threads=False)
 
 
 def runs(lake: Lake, job: str | None = None) -> list[dict[str, Any]]:

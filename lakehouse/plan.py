@@ -154,7 +154,12 @@ def _values_written(lake: Lake, job: Job) -> set[str]:
         return set()
     (column,) = job.scope
     named = [lake.open(table) for table in job.writes if column in table.column_names]
-    batches = (b for opened in named if opened for b in opened.to_pyarrow_dataset().to_batches(columns=[column]))
+    batches = (
+        b
+        for opened in named
+        if opened
+        for b in opened.to_pyarrow_dataset().to_batches(columns=[column], use_threads=False)
+    )
     return {value for batch in batches for value in batch.column(0).unique().to_pylist()}
 
 

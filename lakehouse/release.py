@@ -91,7 +91,9 @@ def _pin(lake: Lake, name: str, table: Table, known: Sequence[Mapping[str, Any]]
     assert opened is not None
     version = opened.version()
     found, counted = digest.of_version(lake, table, version)
-    sizes = opened.to_pyarrow_dataset().to_table(columns=["bytes"] if "bytes" in table.column_names else [])
+    sizes = opened.to_pyarrow_dataset().to_table(
+        columns=["bytes"] if "bytes" in table.column_names else [], use_threads=False
+    )
     return {
         "release": name,
         "table": table.name,

@@ -83,8 +83,7 @@ def stage(
     """
     path = str(folder / table.name)
     rows = _shaped(rows, table)
-    target = read(spark, lake, table, base)
-    hit = _rows_to_compare(target, scope, table)
+    hit = None if lake.is_empty(table, base) else _rows_to_compare(read(spark, lake, table, base), scope, table)
     changes = rows.withColumn(OP, F.lit("insert")) if hit is None else _diff(rows, hit, scope, table)
     changes.write.mode("overwrite").parquet(path)
     if hit is None:

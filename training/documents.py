@@ -37,7 +37,9 @@ def documents(
     opened = _opened(root, pinned, columns)
     rows = 0
     try:
-        for batch in opened.to_pyarrow_dataset().to_batches(columns=list(columns), batch_size=batch_rows):
+        for batch in opened.to_pyarrow_dataset().to_batches(
+            columns=list(columns), batch_size=batch_rows, use_threads=False
+        ):
             rows += batch.num_rows
             yield batch
     except (OSError, pa.ArrowInvalid) as error:

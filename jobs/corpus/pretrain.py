@@ -18,9 +18,9 @@ class PretrainParams(Params):
 
 def pretrain(inputs: Inputs, params: PretrainParams) -> Mapping[Table, Output]:  # noqa: ARG001  every transform has both
     taken = inputs[code_sample].where("taken").select("content_id", "language")
-    rows = taken.join(inputs[distinct_files], "content_id").join(
-        inputs[code_texts].select("content_id", "text", "bytes"), "content_id"
-    )
+    # Texts first: what they are joined with is small, so it goes to them and they stay where they are.
+    texts = inputs[code_texts].select("content_id", "text", "bytes")
+    rows = texts.join(taken, "content_id").join(inputs[distinct_files], "content_id")
     named = rows.withColumn("doc_id", F.col("content_id")).withColumn("corpus", F.lit("code"))
     changed = inputs.changed
     scope = None if changed is None else changed.select(F.col("content_id").alias("doc_id"))

@@ -85,7 +85,7 @@ def _rows(table: DeltaTable, files: pa.Table) -> int:
         return 0
     counted = files["num_records"] if "num_records" in files.column_names else None
     if counted is None or counted.null_count:
-        return int(table.to_pyarrow_dataset().count_rows())
+        return int(table.to_pyarrow_dataset().count_rows(use_threads=False))
     return int(pc.sum(counted).as_py())
 
 

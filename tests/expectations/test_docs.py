@@ -122,3 +122,12 @@ def test_a_page_is_rendered_again_only_when_its_result_is_newer(site: Path) -> N
     os.utime(result, ns=(newer, newer))
     build_docs(site)
     assert "silver.x: passed" in Page(page).text
+
+
+def test_a_run_whose_name_reads_like_a_time_gets_a_page(spark: SparkSession, tmp_path: Path) -> None:
+    name = "20261125T142726.123456-5353"  # a run id: its process number passes for an offset of 53 hours
+    good = spark.createDataFrame([("a",)], "id string")
+    rule = Rule("expect_column_values_to_not_be_null", {"column": "id"})
+    check(good, [rule], table="silver.x", key=("id",), docs=tmp_path, run_name=name)
+    build_docs(tmp_path)
+    assert f"Run {name}" in Page(tmp_path / "silver.x" / f"{name}.html").text
