@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.code import bands, decide, exact_dedup, ingest, language, near_dedup, pairs, redact, sample, signals
+from jobs.code import decide, exact_dedup, ingest, language, near_dedup, redact, sample, signals
 from jobs.corpus import pretrain
 from lakehouse.job import Graph
 
@@ -11,9 +11,9 @@ GRAPH = Graph.of(
         ingest.job,
         exact_dedup.job,
         language.job,
-        bands.job,
-        pairs.job,
-        near_dedup.job,
+        near_dedup.bands,
+        near_dedup.pairs,
+        near_dedup.clusters,
         redact.job,
         signals.job,
         decide.job,

@@ -78,7 +78,7 @@ class Output:
     scope: DataFrame | None = None
 
 
-Transform = Callable[[Any, Any], "DataFrame | Mapping[Table, DataFrame | Output]"]
+Transform = Callable[[Any, Any], "DataFrame | Output | Mapping[Table, DataFrame | Output]"]
 Fingerprints = Callable[[Any], Mapping[str, str]]
 
 
@@ -89,7 +89,8 @@ class Job:
     `scope`: columns that both inputs and outputs carry and by which the job is incremental; empty means that it looks
     at everything each time. `fingerprints` says, by value of the scope, what is read from outside the lake; the last
     table then has a column `fingerprint`. `measures`: the input, or what is held
-    under this name, whose column `size` or `bytes` says how much was looked at.
+    under this name, whose column `size` or `bytes` says how much was looked at. `modules`: modules that the transform
+    was given something from and does not import itself; what is in them decides the result too.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Job:
     scope: tuple[str, ...] = ()
     fingerprints: Fingerprints | None = None
     measures: Table | str | None = None
+    modules: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:
@@ -110,7 +112,8 @@ class Job:
         Modules called `tables` only declare; what the job writes enters by each table's own digest.
         """
         digest = hashlib.sha256()
-        for module in reachable(self.transform.__module__):
+        starts = (self.transform.__module__, *self.modules)
+        for module in sorted({module for start in starts for module in reachable(start)}):
             if module.endswith(".tables"):
                 continue
             digest.update(f"{module}\0{_module_digest(module)}\n".encode())

@@ -6,6 +6,7 @@ Three quarters of crawled files are exact copies, so occurrences are cheap rows 
 
 from __future__ import annotations
 
+from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
 
 CONTENT_ID = Column("content_id", "string", "SHA-256 of the bytes, hex", checks=(matches("[0-9a-f]{64}"),))
@@ -89,43 +90,8 @@ code_languages = Table(
     ),
 )
 
-code_bands = Table(
-    "silver.code_bands",
-    row="the LSH band hashes of one distinct content",
-    key=("content_id",),
-    columns=(
-        CONTENT_ID,
-        Column(
-            "bands", "array<bigint>", "one hash per band, the band's number folded in; empty when there is no token"
-        ),
-        Column("setting", "string", "digest of the MinHash setting that made them"),
-    ),
-)
-
-code_pairs = Table(
-    "silver.code_pairs",
-    row="one candidate pair of near-duplicates with its true similarity",
-    key=("left", "right"),
-    columns=(
-        Column("left", "string", "content_id of the lesser one"),
-        Column("right", "string", "content_id of the greater one"),
-        Column("jaccard", "double", "Jaccard similarity of the shingle sets", checks=(between(0, 1),)),
-    ),
-)
-
-code_duplicates = Table(
-    "silver.code_duplicates",
-    row="one member of a cluster of near-duplicates",
-    key=("content_id",),
-    columns=(
-        CONTENT_ID,
-        Column("cluster", "string", "least content_id of the cluster"),
-        Column("kept", "boolean", "true for the one member that survives"),
-        Column("duplicate_of", "string", "content_id of the survivor; null for the survivor", nullable=True),
-        Column("jaccard", "double", "highest similarity to another member", checks=(between(0, 1),)),
-        Column("members", "bigint", "size of the cluster", checks=(between(2, None),)),
-    ),
-)
+code_near = duplicate_tables("code", CONTENT_ID, document="content")
+code_bands, code_pairs, code_duplicates = code_near.bands, code_near.pairs, code_near.duplicates
 
 code_texts = Table(
     "silver.code_texts",

@@ -12,7 +12,6 @@ Cost on one core (AMD EPYC, AVX-512), shingles included: 27 ns a shingle at 256 
 which is 345 and 185 MB/s of Python code.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import overload
@@ -25,6 +24,8 @@ from jobs.kernels.shingles import HASH, TOKENISER, Hashes, Index, compiled, docu
 
 SCHEME = "affine32"
 KERNEL_VERSION = 1  # raise it whenever a signature or a band hash changes for the same setting
+
+_KERNEL = {"tokeniser": TOKENISER, "hash": HASH, "scheme": SCHEME, "kernel": KERNEL_VERSION}
 
 U32, U64 = np.uint32, np.uint64
 _ALL_ONES = U32(0xFFFFFFFF)  # signature of the empty set
@@ -57,10 +58,19 @@ class Setting:
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed = {self.seed}: expected 0 to {(1 << 32) - 1}.")
 
-    def digest(self) -> str:
-        """SHA-256, hex, over the setting and the names of tokeniser, hash, scheme and kernel version."""
-        kernel = {"tokeniser": TOKENISER, "hash": HASH, "scheme": SCHEME, "kernel": KERNEL_VERSION}
-        return hashlib.sha256(json.dumps(asdict(self) | kernel, sort_keys=True).encode()).hexdigest()
+    @property
+    def canonical(self) -> str:
+        """The setting and the names of tokeniser, hash, scheme and kernel version as JSON with sorted keys."""
+        return json.dumps(asdict(self) | _KERNEL, sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def parse(text: str) -> "Setting":
+        """The setting that `canonical` wrote. Raises ValueError where another kernel wrote it."""
+        said = json.loads(text)
+        other = {name: said.pop(name, None) for name in _KERNEL}
+        if other != _KERNEL:
+            raise ValueError(f"setting {text}: expected {_KERNEL}, the kernel of this version.")
+        return Setting(**said)
 
 
 def permutation_table(setting: Setting) -> tuple[Hashes, Hashes]:

@@ -138,9 +138,8 @@ def _members(shelf: Shelf, content_id: str, duplicate: Row | None) -> list[Row]:
     ids = [row["content_id"] for row in rows]
     files = shelf.rows(DISTINCT, "content_id IN (SELECT unnest(?))", [ids], ["content_id", *PLACE])
     places = {row["content_id"]: row for row in files}
-    ends = ("left", "right", "jaccard")
-    pairs = shelf.rows(PAIRS, '"left" = ? OR "right" = ?', [content_id, content_id], ends)
-    similar = {row["right"] if row["left"] == content_id else row["left"]: row["jaccard"] for row in pairs}
+    pairs = shelf.rows(PAIRS, "content_id = ?", [content_id], ["other", "jaccard"])
+    similar = {row["other"]: row["jaccard"] for row in pairs}
     return [{**row, **places.get(row["content_id"], {}), "jaccard": similar.get(row["content_id"])} for row in rows]
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "why": ("look", "why"),
     "sql": ("look", "sql"),
     "report": ("look", "report"),
+    "dedup": ("dedup", "dedup"),
     "release": ("release", "release"),
     "doctor": ("setup", "doctor"),
     "setup": ("setup", "setup"),

@@ -326,13 +326,15 @@ def _near(best: Mapping[str, File]) -> dict[str, Rows]:
     members: Rows = []
     for first, *others in _clusters(best):
         cluster, size = min(first, *others), 1 + len(others)
-        closest = max(best[key].jaccard for key in others)
+        closest = max(others, key=lambda key: best[key].jaccard)
         said = {"cluster": cluster, "members": size}
-        members.append({"content_id": first, **said, "kept": True, "duplicate_of": None, "jaccard": closest})
+        nearest = {"nearest": closest, "jaccard": best[closest].jaccard}
+        members.append({"content_id": first, **said, "kept": True, "duplicate_of": None, **nearest})
         for key in others:
             jaccard = best[key].jaccard
-            members.append({"content_id": key, **said, "kept": False, "duplicate_of": first, "jaccard": jaccard})
-            pairs.append({"left": min(first, key), "right": max(first, key), "jaccard": jaccard})
+            nearest = {"nearest": first, "jaccard": jaccard}
+            members.append({"content_id": key, **said, "kept": False, "duplicate_of": first, **nearest})
+            pairs += [{"content_id": a, "other": b, "jaccard": jaccard} for a, b in ((first, key), (key, first))]
     return {"silver.code_pairs": pairs, "silver.code_duplicates": members}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.code.decide import DecideParams
-from jobs.code.near_dedup import NearDedupParams
+from jobs.dedup.clusters import ClustersParams
 from lakehouse.config import Config, load, lock_digest, profiles
 from lakehouse.errors import ConfigError
 from lakehouse.registry import graph
@@ -21,9 +21,9 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def near_dedup(config: Config) -> NearDedupParams:
+def near_dedup(config: Config) -> ClustersParams:
     found = config.jobs["code.near_dedup"]
-    assert isinstance(found, NearDedupParams)
+    assert isinstance(found, ClustersParams)
     return found
 
 

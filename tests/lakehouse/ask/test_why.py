@@ -181,7 +181,7 @@ def test_a_near_duplicate_knows_its_cluster_its_survivor_and_how_alike_they_are(
         True,
         story.duplicate["duplicate_of"],
     )
-    pair = next(r for r in lakes.rows()["silver.code_pairs"] if story.content_id in (r["left"], r["right"]))
+    pair = next(r for r in lakes.rows()["silver.code_pairs"] if story.content_id == r["content_id"])
     assert survivor["jaccard"] == pair["jaccard"]
     cluster = {
         r["content_id"] for r in lakes.rows()["silver.code_duplicates"] if r["cluster"] == story.duplicate["cluster"]

@@ -163,7 +163,7 @@ def test_runs_show_time_speed_and_memory_of_the_newest_run(page: Page) -> None:
 
 def test_gates_show_what_was_not_met_without_the_values_that_did_not(page: Page) -> None:
     assert (
-        '✗ warning expect_column_values_to_be_between(column="jaccard", max_value=1, min_value=0): 1 of 3 rows'
+        '✗ warning expect_column_values_to_be_between(column="jaccard", max_value=1, min_value=0): 1 of 6 rows'
         in page.said
     )
     judged = sum(row["table"] == "silver.code_files" for row in rows()["ops.expectation_results"])

@@ -10,8 +10,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.code.pairs import shingle_sets, similarities
 from jobs.kernels.shingles import jaccard, shingle_set
+from jobs.kernels.similarity import shingle_sets, similarities
 
 SHINGLE = 5
 TEXT = st.text(alphabet="ab_Z9 \n.\u00e9\u4e2d", max_size=60)

@@ -1,0 +1,1 @@
+"""Near-duplicates of any corpus: bands, pairs, clusters. Code, web text and samples use the same three jobs."""
