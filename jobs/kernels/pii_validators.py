@@ -225,6 +225,62 @@ def no_version(least: int) -> Validator:
     return check
 
 
+def luhn(found: Finding) -> bool:
+    """The digits pass the check of card numbers (mod 10), which nine of ten numbers fail; not all are alike."""
+    digits = [int(digit) for digit in found.value if digit.isdigit()]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 and len(set(digits)) > 2
+
+
+# Countries of the IBAN registry with the length of their numbers: the check digits alone pass one text in 97.
+_IBAN_LENGTHS = {
+    15: ("NO",), 16: ("BE",), 18: ("DK", "FI", "FO", "GL", "NL"), 19: ("MK", "SI"),
+    20: ("AT", "BA", "EE", "KZ", "LT", "LU", "XK"), 21: ("CH", "HR", "LI", "LV"),
+    22: ("BG", "BH", "CR", "DE", "GB", "GE", "IE", "ME", "RS", "VA"), 23: ("AE", "GI", "IL", "IQ", "TL"),
+    24: ("AD", "CZ", "ES", "MD", "PK", "RO", "SA", "SE", "SK", "TN", "VG"), 25: ("LY", "PT", "ST"),
+    26: ("IS", "TR"), 27: ("FR", "GR", "IT", "MC", "MR", "SM"),
+    28: ("AL", "AZ", "BY", "CY", "DO", "GT", "HU", "LB", "PL", "SV"), 29: ("BR", "EG", "PS", "QA", "UA"),
+    30: ("JO", "KW", "MU"), 31: ("MT", "SC"), 32: ("LC",),
+}  # fmt: skip
+_IBAN_LENGTH = {country: size for size, countries in _IBAN_LENGTHS.items() for country in countries}
+
+
+def iban(found: Finding) -> bool:
+    """A bank account number: a country's length, and check digits that leave 1 modulo 97."""
+    number = found.value.replace(" ", "")
+    if len(number) != _IBAN_LENGTH.get(number[:2]):
+        return False
+    return int("".join(str(int(sign, 36)) for sign in number[4:] + number[:4])) % 97 == 1
+
+
+def number_not(values: Sequence[str]) -> Validator:
+    """None of these numbers, however they are grouped by spaces and hyphens."""
+    folded = set(values)
+    return lambda found: found.value.replace(" ", "").replace("-", "") not in folded
+
+
+def word_before(words: Sequence[str]) -> Validator:
+    """One of these words stands before it on the line, with no letter touching it on either side; `_` may touch."""
+    either = "|".join(re.escape(word) for word in words)
+    pattern = re.compile(rf"(?<![a-z])(?:{either})s?(?![a-z])", re.IGNORECASE)
+    camel = re.compile(rf"[a-z](?:{'|'.join(re.escape(word.title()) for word in words)})(?![a-z])")
+    return lambda found: bool(pattern.search(found.before) or camel.search(found.before))
+
+
+def basic_pair(found: Finding) -> bool:
+    """Base64 of `user:password`, where the password is not a stand-in."""
+    try:
+        user, colon, password = base64.b64decode(found.value, validate=True).decode("utf-8").partition(":")
+    except ValueError:  # not base64, or not text
+        return False
+    return bool(colon and user and len(password) > 3) and password.lower() not in (
+        "password",
+        "pass",
+        "secret",
+        "passwd",
+    )
+
+
 Takes = Literal["nothing", "text", "number", "pair", "list"]
 
 # Name -> (the validator, or what makes it from its argument; the argument it takes).
@@ -232,10 +288,13 @@ VALIDATORS: dict[str, tuple[Callable[..., Any], Takes]] = {
     "account_not": (account_not, "list"),
     "apart": (apart, "text"),
     "base64_characters": (base64_characters, "number"),
+    "basic_pair": (basic_pair, "nothing"),
     "domain_not": (domain_not, "list"),
     "entropy": (entropy, "number"),
+    "iban": (iban, "nothing"),
     "jwt_header": (jwt_header, "nothing"),
     "length": (length, "pair"),
+    "luhn": (luhn, "nothing"),
     "mixed": (mixed, "text"),
     "no_name_before": (no_name_before, "list"),
     "no_prose": (no_prose, "nothing"),
@@ -245,9 +304,11 @@ VALIDATORS: dict[str, tuple[Callable[..., Any], Takes]] = {
     "no_words": (no_words, "list"),
     "not_in": (not_in, "list"),
     "not_weak": (not_weak, "list"),
+    "number_not": (number_not, "list"),
     "password_like": (password_like, "nothing"),
     "public_ip": (public_ip, "nothing"),
     "top_level": (top_level, "list"),
+    "word_before": (word_before, "list"),
 }
 
 
