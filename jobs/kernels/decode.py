@@ -12,7 +12,11 @@ import codecs
 import unicodedata
 from dataclasses import dataclass
 
+import numba
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # UTF-32 first: its little-endian mark begins with the one of UTF-16.
 _MARKS = (
@@ -25,6 +29,7 @@ _BINARY = "binary"
 
 # What text holds of the 33 ASCII control characters: BS TAB LF VT FF CR, and ESC for coloured output.
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte not in b"\b\t\n\v\f\r\x1b")
+_ODD = np.array([byte > 127 or byte in _CONTROLS for byte in range(256)])  # bytes that ASCII text does not hold
 _CONTROL_TABLE = dict.fromkeys(_CONTROLS)
 # Random bytes without a NUL hold 10% of them; of 14,826 text files under /usr the highest share was 0.13%.
 _MAX_CONTROL_SHARE = 0.05
@@ -64,8 +69,43 @@ def decode(content: bytes) -> Decoded:
 
 
 def texts(contents: pa.Array) -> pa.LargeStringArray:
-    """Each of an array of contents decoded; "" for one that is not text."""
-    return pa.array([decode(content).text or "" for content in contents.to_pylist()], pa.large_string())
+    """Each of an array of contents (binary) decoded; "" for one that is not text, and for a null.
+
+    Contents of ASCII text, nine of ten source files, are not touched: one look-up per byte tells them.
+    """
+    contents = contents.cast(pa.large_binary())
+    others = np.flatnonzero(~_ascii_text(contents))
+    if others.size:
+        mask = np.zeros(len(contents), np.bool_)
+        mask[others] = True
+        decoded = [
+            (decode(content or b"").text or "").encode() for content in contents.take(pa.array(others)).to_pylist()
+        ]
+        contents = pc.replace_with_mask(contents, pa.array(mask), pa.array(decoded, pa.large_binary()))
+    return contents.cast(pa.large_string())
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _all_plain(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    found = np.empty(offsets.shape[0] - 1, np.bool_)
+    for row in range(found.shape[0]):
+        odd = False  # no early end: a loop without a branch runs at 4 GB/s
+        for at in range(offsets[row], offsets[row + 1]):
+            odd |= _ODD[data[at]]
+        found[row] = not odd
+    return found
+
+
+def _ascii_text(contents: pa.LargeBinaryArray) -> npt.NDArray[np.bool_]:
+    """Whether each content is ASCII without controls, which every codec that is tried reads as it stands: shape (n,)."""
+    if not len(contents):
+        return np.zeros(0, np.bool_)
+    _, offset_buffer, data_buffer = contents.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[contents.offset : contents.offset + len(contents) + 1]
+    plain: npt.NDArray[np.bool_] = _all_plain(np.frombuffer(data_buffer or b"", np.uint8), offsets)
+    if contents.null_count:
+        plain &= contents.is_valid().to_numpy(zero_copy_only=False)
+    return plain
 
 
 def _unmarked(content: bytes) -> Decoded:

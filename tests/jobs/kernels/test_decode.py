@@ -5,11 +5,12 @@ import struct
 import zlib
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.kernels.decode import Decoded, decode
+from jobs.kernels.decode import Decoded, decode, texts
 
 SOURCE = "def größe(x):\r\n\treturn x  # 大小\n\n"
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")) | st.sampled_from("\t\n\r"))
@@ -101,3 +102,19 @@ def test_installed_sources_are_all_utf8_or_named_otherwise():
         content = file.read_bytes()
         assert decode(content).text == content.decode("utf-8")
     assert len(files) == 400
+
+
+CONTENT = st.one_of(
+    st.binary(max_size=40),
+    TEXT.map(str.encode),
+    st.text(alphabet="ab \n\x1b\x07", max_size=20).map(str.encode),
+    st.just(b"\xef\xbb\xbfmarked"),
+)
+
+
+@given(st.lists(CONTENT | st.none(), max_size=12), st.integers(0, 3))
+def test_a_column_gives_the_texts_of_its_contents(contents: list[bytes | None], cut: int):
+    expected = [(decode(content).text or "") if content is not None else "" for content in contents]
+    for kind in (pa.binary(), pa.large_binary()):
+        assert texts(pa.array(contents, kind)).to_pylist() == expected
+        assert texts(pa.array(contents, kind)[cut:]).to_pylist() == expected[cut:]
