@@ -68,7 +68,7 @@ def count_rows(text: pa.Array) -> Counts:
     `shingles.documents` does.
     """
     rows = documents(text)
-    kind_of, fold_of = _character_tables()
+    kind_of, fold_of = character_tables()
     longest = int((rows.end - rows.start).max(initial=0))
     # Only the pages that are written to become resident. A hashed line has two characters and, but one, its end.
     points, kinds = np.empty(longest, np.int32), np.empty(longest, np.uint8)
@@ -107,7 +107,7 @@ _BASE64 = set((string.ascii_letters + string.digits + "+/=\n").encode())
 
 
 @functools.cache
-def _character_tables() -> tuple[Bytes, Points]:
+def character_tables() -> tuple[Bytes, Points]:
     """(kind, fold): the kinds of each code point, and the code point it is compared as. Made once, in 0.3 s."""
     kind_of = np.full(0x110000, OTHER, np.uint8)
     fold_of = np.arange(0x110000, dtype=np.int32)
