@@ -10,35 +10,27 @@ work that it should not have: times are reported, not judged, as they are the ma
 from __future__ import annotations
 
 import argparse
-import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from os import getloadavg
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
-from lakehouse import java, ledger, ops
+from lakehouse import ledger, ops
 from lakehouse.lake import Lake
 from lakehouse.registry import graph
 from lakehouse.report.funnel import Funnel, funnel
-from lakehouse.session import cache_dir
 from tests.bench import corpus
 from tests.bench.corpus import Archive
+from tests.bench.markdown import README, about, table, write
 from tests.bench.usage import Usage, measure
 
-README = Path(__file__).parent / "README.md"
-BEGIN, END = "<!-- code_path: begin -->", "<!-- code_path: end -->"
 THRESHOLD = "code.decide.rules.long_line.above=900"  # 1000 in conf/filters/base.yaml
 AGAIN_SECONDS = 10
-PACKAGES = ("pyspark", "delta-spark", "deltalake", "pyarrow", "numpy", "numba", "great-expectations", "duckdb")
 
 
 @dataclass(frozen=True)
@@ -82,14 +74,6 @@ def _source(archive: Archive) -> dict[str, str]:
 
 
 # ---- what is printed
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A Markdown table; all columns but the first to the right."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|---|{'---:|' * (len(head) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 def _rate(size: float, per: float) -> str:
@@ -163,30 +147,15 @@ def funnel_table(counted: Funnel) -> Iterator[str]:
 
 
 def header(archives: Sequence[Archive], arguments: Sequence[str], load: float) -> Iterator[str]:
+    yield from about("tests.bench.code_path", arguments, load)
+    yield corpus_line(archives)
+
+
+def corpus_line(archives: Sequence[Archive]) -> str:
     kinds = [archive.kind for archive in archives]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     total = sum(archive.bytes for archive in archives) / 1e6
-    installed = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    memory = psutil.virtual_memory().total / 2**30
-    yield f"- Command: `{' '.join(['python -m tests.bench.code_path', *arguments])}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    yield f"- Code: {_commit()}; Python {platform.python_version()}, {java.find(cache_dir()).version}, {installed}"
-    yield f"- Machine: {_cpu_model()}, {psutil.cpu_count()} cores, {memory:.0f} GiB; load average before: {load:.1f}"
-    yield f"- Corpus: {total:.1f} MB of files in {len(archives)} archives ({counts}), pinned in corpus.yaml"
-
-
-def _commit() -> str:
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=README.parent).stdout
-
-    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no").strip() else ""
-    return git("rev-parse", "--short=10", "HEAD").strip() + changed
-
-
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return f"- Corpus: {total:.1f} MB of files in {len(archives)} archives ({counts}), pinned in corpus.yaml"
 
 
 def report(
@@ -213,16 +182,6 @@ def faults(again: Build, threshold: Build) -> list[str]:
     return found
 
 
-def write(lines: Sequence[str]) -> None:
-    """Replace what stands between the markers in README.md."""
-    text = README.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{README}: expected the lines {BEGIN} and {END}. Put them where the results belong.")
-    README.write_text("\n".join([before + begin, "", *lines, "", end + after]), "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=float, default=250, help="least size of the corpus, 10^6 bytes of files")
@@ -245,7 +204,7 @@ def main() -> None:
     lines = [*header(archives, sys.argv[1:], first.load), "", *report(first, again, threshold, added, extra, counted)]
     print("\n".join(lines))
     if args.write:
-        write(lines)
+        write("code_path", lines)
     if found := faults(again, threshold):
         raise SystemExit("\n".join(found))
 
