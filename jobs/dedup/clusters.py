@@ -76,10 +76,11 @@ def _affected(inputs: Inputs, corpus: Corpus, edges: DataFrame) -> DataFrame | N
 
 def _clusters(inputs: Inputs, edges: DataFrame, params: ClustersParams) -> DataFrame:
     """(id, cluster) of every document that an edge names."""
-    ends = inputs.hold("edges", edges.select(F.col("id").alias("left"), F.col("other").alias("right")))
-    if ends.count() > params.driver_edges:
+    ends = edges.select(F.col("id").alias("left"), F.col("other").alias("right"))
+    fetched = ends.limit(params.driver_edges + 1).toArrow()  # no second pass to count what most often fits
+    if len(fetched) > params.driver_edges:
         return star_components(ends, inputs.hold)
-    return inputs.spark.createDataFrame(cluster(ends.toArrow()))
+    return inputs.spark.createDataFrame(cluster(fetched))
 
 
 def cluster(edges: pa.Table) -> pa.Table:

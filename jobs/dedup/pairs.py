@@ -71,9 +71,15 @@ class _Pairs:
         affected = self._affected(members)
         buckets = self.inputs.hold("buckets", _ranked(members if affected is None else _within(members, affected)))
         setting = self._setting()
-        stars = self.inputs.hold("stars", self._measured("stars", _stars(buckets), setting))
+        known = self._known()
+        wanted = _stars(buckets)
+        sets = self._shingle_sets("sets", _unmeasured(wanted, known), setting)
+        stars = self.inputs.hold("stars", _measured(wanted, known, sets))
         rest = _rest(buckets, stars, self.params).join(stars, ["left", "right"], "left_anti")
-        both = stars.unionByName(self._measured("rest", rest, setting))
+        if affected is not None:  # else every member of a bucket already has its set
+            rest = self.inputs.hold("rest", rest)
+            sets = sets.unionByName(self._shingle_sets("more_sets", _unmeasured(rest, known), setting, but=sets))
+        both = stars.unionByName(_measured(rest, known, sets))
         rows = _both_ways(both).toDF(*self.corpus.tables.pairs.column_names)
         if affected is None:
             return Output(rows)
@@ -131,19 +137,12 @@ class _Pairs:
                 f"{name}: {error} Make the bands anew: `codelake build {self.corpus.name}.bands --full-refresh`."
             ) from error
 
-    def _measured(self, name: str, wanted: DataFrame, setting: Setting) -> DataFrame:
-        """These pairs with their similarity: as stored where it is, else from the texts."""
-        known = self._known()
-        stored = known.join(wanted, ["left", "right"], "left_semi")
-        new = wanted.join(known, ["left", "right"], "left_anti")
-        sets = self._shingle_sets(name, new, setting)
-        both = new.join(sets.toDF("left", "a"), "left").join(sets.toDF("right", "b"), "right")
-        return stored.unionByName(both.select("left", "right", "a", "b").mapInArrow(_compare, PAIR))
-
-    def _shingle_sets(self, name: str, pairs: DataFrame, setting: Setting) -> DataFrame:
-        """(id, shingles) of every document in a pair."""
+    def _shingle_sets(self, name: str, pairs: DataFrame, setting: Setting, but: DataFrame | None = None) -> DataFrame:
+        """(id, shingles) of every document in a pair, of those in `but` not again."""
         key, text = self.corpus.tables.key, self.corpus.text
         ids = pairs.select(F.explode(F.array("left", "right")).alias(key)).distinct()
+        if but is not None:
+            ids = ids.join(but.select(F.col("id").alias(key)), key, "left_anti")
         documents = self.inputs.whole(self.corpus.documents).select(key, text).join(ids, key, "left_semi")
 
         def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -151,7 +150,18 @@ class _Pairs:
                 sets = shingle_sets(text_of(batch[text]), setting.shingle)
                 yield pa.RecordBatch.from_arrays([batch[key], sets], ["id", "shingles"])
 
-        return self.inputs.hold(f"sets_{name}", documents.mapInArrow(measure, "id string, shingles array<int>"))
+        return self.inputs.hold(name, documents.mapInArrow(measure, "id string, shingles array<int>"))
+
+
+def _unmeasured(pairs: DataFrame, known: DataFrame) -> DataFrame:
+    return pairs.join(known, ["left", "right"], "left_anti")
+
+
+def _measured(pairs: DataFrame, known: DataFrame, sets: DataFrame) -> DataFrame:
+    """These pairs with their similarity: as stored where it is, else from the sets."""
+    stored = known.join(pairs, ["left", "right"], "left_semi")
+    new = _unmeasured(pairs, known).join(sets.toDF("left", "a"), "left").join(sets.toDF("right", "b"), "right")
+    return stored.unionByName(new.select("left", "right", "a", "b").mapInArrow(_compare, PAIR))
 
 
 def _within(members: DataFrame, affected: DataFrame) -> DataFrame:
