@@ -44,7 +44,8 @@ class Sandbox:
 
     def run(self, program: Program) -> Verdict:
         """Run one program to its verdict. Never raises for what the program does."""
-        request = json.dumps({"solution": program.solution, "stdin": program.stdin, "script": program.tests is None})
+        said = {"solution": program.solution, "stdin": program.stdin, "seed": program.seed}
+        request = json.dumps(said | {"script": program.tests is None})
         tests = (program.tests or "").encode("utf-8", "replace")
         size = len(request) + len(tests)
         if size > self.limits.source_bytes:
@@ -53,8 +54,8 @@ class Sandbox:
             self._start()
         answer = self._exchange(_frame(request.encode()) + _frame(tests), self.limits.wall_seconds + GRACE_SECONDS)
         if answer is None or "broken" in answer:
-            said = (answer or {}).get("broken", "the sandbox did not answer")
-            return Verdict.of("broken", detail=f"{said} ({self._said()})"[:500])
+            why = (answer or {}).get("broken", "the sandbox did not answer")
+            return Verdict.of("broken", detail=f"{why} ({self._said()})"[:500])
         return read_verdict(answer, self.limits)
 
     def __enter__(self) -> Self:

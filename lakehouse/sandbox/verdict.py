@@ -52,11 +52,15 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True)
 class Program:
-    """A solution and its tests, each a text. Without tests the solution is a script that reads `stdin`."""
+    """A solution and its tests, each a text. Without tests the solution is a script that reads `stdin`.
+
+    `seed`: where `random` starts. A verdict that differs by seed is a matter of luck.
+    """
 
     solution: str
     tests: str | None = None
     stdin: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)

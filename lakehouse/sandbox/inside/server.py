@@ -168,9 +168,10 @@ def _verdict(peer: Peer, request: dict[str, Any], tests: str) -> dict[str, Any]:
     where = "solution"
     try:
         if request["script"]:
-            peer.request("script", request["solution"], request["stdin"])
+            peer.request("script", request["solution"], request["seed"], request["stdin"])
             return {"end": "passed", "where": "", "detail": ""}
-        names = peer.request("load", request["solution"])
+        names = peer.request("load", request["solution"], request["seed"])
+        random.seed(request["seed"])
         where = "tests"
         _run_tests(peer, names, tests)
     except BaseException as error:  # noqa: BLE001  whatever a program raises is its verdict
@@ -277,7 +278,6 @@ def _solution(connection: socket.socket, told: int) -> None:
         kernel.lock_down()
         connection.send(b".")
         sys.argv = ["solution"]
-        random.seed(0)
         Peer(connection, trusting=True).serve({"load": _load, "script": _script})
     except Gone:
         os._exit(0)
@@ -285,16 +285,18 @@ def _solution(connection: socket.socket, told: int) -> None:
         os._exit(1)
 
 
-def _load(source: str) -> list[list[Any]]:
+def _load(source: str, seed: int) -> list[list[Any]]:
     """Execute the solution as a module; what it defines."""
+    random.seed(seed)
     space = _module("solution").__dict__
     exec(compile(source, "solution", "exec", dont_inherit=True), space)
     sys.stdout.flush()
     return names_of(space)
 
 
-def _script(source: str, stdin: str) -> None:
+def _script(source: str, seed: int, stdin: str) -> None:
     """Execute a whole program with this standard input. Its output is what the owner judges."""
+    random.seed(seed)
     holder = os.open("/tmp", os.O_TMPFILE | os.O_RDWR)
     os.write(holder, stdin.encode())
     os.lseek(holder, 0, os.SEEK_SET)

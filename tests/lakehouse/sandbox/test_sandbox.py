@@ -220,6 +220,12 @@ def test_a_pool_answers_in_the_order_of_the_programs(limits: Limits, sandbox: Sa
     assert ends == ["failed" if i % 7 == 3 else "passed" for i in range(40)]
 
 
+def test_chance_follows_the_seed_of_the_program(sandbox: Sandbox) -> None:
+    lucky = "import random\ndef f(): return random.random()"
+    values = [sandbox.run(Program(f"{lucky}\nprint(f())", "pass", seed=seed)).output for seed in (1, 1, 2)]
+    assert values[0] == values[1] != values[2]
+
+
 def test_too_long_a_source_is_refused_unread(sandbox: Sandbox) -> None:
     assert run(sandbox, "#" * 9_000_000, "pass").end == "refused"
 
