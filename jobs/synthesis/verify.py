@@ -1,0 +1,52 @@
+"""Is a draft what it claims to be? Its tests must pass twice and fail on a stub of its code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from jobs.synthesis.kinds.base import Draft
+from lakehouse.sandbox import Pool, Program, Verdict
+from lakehouse.sandbox.stub import stub
+
+
+@dataclass(frozen=True)
+class Verified:
+    """`accepted` with the reason why not: `not_passed`, `flaky`, `tests_prove_nothing`, `no_verdict`, or empty."""
+
+    accepted: bool
+    reason: str
+    verdict: Verdict | None
+    control: str = ""  # how the tests ended on the stub
+
+
+def verify(drafts: Iterable[Draft], pool: Pool) -> Iterator[Verified]:
+    """One result per draft, in order. Cost: three programs for a draft whose tests pass, one for another."""
+    given = list(drafts)
+    runnable = [draft for draft in given if draft.code]
+    first = list(pool.run(_program(draft) for draft in runnable))
+    passed = [draft for draft, verdict in zip(runnable, first, strict=True) if verdict.passed]
+    again = pool.run(_program(draft, seed=1) for draft in passed)
+    second = {id(draft): verdict for draft, verdict in zip(passed, again, strict=True)}
+    stubs = pool.run(Program(stub(draft.code), "\n".join(draft.tests)) for draft in passed)
+    control = {id(draft): verdict for draft, verdict in zip(passed, stubs, strict=True)}
+    verdicts = {id(draft): verdict for draft, verdict in zip(runnable, first, strict=True)}
+    for draft in given:
+        verdict = verdicts.get(id(draft))
+        yield _judged(verdict, second.get(id(draft)), control.get(id(draft)))
+
+
+def _judged(verdict: Verdict | None, second: Verdict | None, control: Verdict | None) -> Verified:
+    if verdict is None:
+        return Verified(True, "", None)
+    if "broken" in {v.end for v in (verdict, second, control) if v is not None}:
+        return Verified(False, "no_verdict", verdict)
+    if second is None or control is None:
+        return Verified(False, "not_passed", verdict)
+    if not second.passed:
+        return Verified(False, "flaky", verdict, control.end)
+    return Verified(not control.passed, "tests_prove_nothing" if control.passed else "", verdict, control.end)
+
+
+def _program(draft: Draft, seed: int = 0) -> Program:
+    return Program(draft.code, "\n".join(draft.tests), seed=seed)

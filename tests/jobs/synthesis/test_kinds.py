@@ -1,0 +1,286 @@
+"""Kinds of samples: what is asked, how an answer becomes a draft, and what makes a draft a sample.
+
+draft = drive(KINDS["snippets"].write(seed, settings), answer_of)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from jobs.synthesis.journal import Journal
+from jobs.synthesis.kinds import KINDS, Draft, Rejected, Seed, Settings, drive
+from jobs.synthesis.kinds.sections import assertions, blocks, entry_point, sections
+from jobs.synthesis.prompts import Template
+from jobs.synthesis.teacher import Answer, Request
+from jobs.synthesis.verify import verify
+from jobs.synthesis.waves import waves, write_wave
+from lakehouse.config import conf_dir
+from lakehouse.errors import MachineError
+from lakehouse.sandbox import Limits, Pool
+from tests.jobs.synthesis.writer import OUTCOMES, Writer
+
+OPTIONS = {"snippets": {"tests": 3.0}, "educational": {"score": 3.0, "tests": 10.0}, "textbooks": {"words": 200.0}}
+
+
+def prompts() -> dict[str, Template]:
+    files = sorted((conf_dir() / "prompts").glob("*.yaml"))
+    return {file.stem: Template.model_validate(yaml.safe_load(file.read_text())) for file in files}
+
+
+def settings(kind: str, **given: Any) -> Settings:
+    return Settings("m", {"max_tokens": 500}, prompts(), re_asks=1, options=OPTIONS[kind], **given)
+
+
+def seed(kind: str, said: str = "good", number: int = 1) -> Seed:
+    text = f"# outcome: {said}\n# number: {number}\nprint('{{{{seed}}}} and more')\n"
+    return Seed(f"{kind}-{said}-{number}", kind, "python", text)
+
+
+def draft(kind: str, said: str = "good") -> Draft:
+    teacher = Writer()
+    return drive(KINDS[kind].write(seed(kind, said), settings(kind)), lambda r: next(iter(teacher.complete([r]))))
+
+
+# -- prompts
+
+
+def test_a_prompt_is_filled_once_and_what_fills_it_is_never_a_template() -> None:
+    template = Template(version=1, slots=("a", "b"), system="s", user="{{a}} + {{b}} = {x}")
+    assert template.fill({"a": "{{b}}", "b": "2"}) == ("s", "{{b}} + 2 = {x}")
+
+
+@pytest.mark.parametrize("values", [{}, {"a": "1"}, {"a": "1", "b": "2", "c": "3"}])
+def test_a_missing_or_unknown_slot_is_refused_before_anything_is_asked(values: dict[str, str]) -> None:
+    template = Template(version=1, slots=("a", "b"), system="", user="{{a}}{{b}}")
+    with pytest.raises(ValueError, match=r"a prompt with the slots a, b got .* Nothing was asked"):
+        template.fill(values)
+
+
+def test_slots_must_be_those_in_the_text() -> None:
+    with pytest.raises(ValidationError, match=r"declared but not used: \['b'\]; used but not declared: \['c'\]"):
+        Template(version=1, slots=("a", "b"), system="{{a}}", user="{{c}}")
+
+
+def test_a_changed_text_is_another_template_even_under_the_same_version() -> None:
+    one = Template(version=1, slots=("a",), system="", user="{{a}}")
+    assert one.label("x").startswith("x@1:")
+    assert one.label("x") != one.model_copy(update={"user": "{{a}}!"}).label("x")
+
+
+def test_every_prompt_that_comes_with_codelake_is_used_and_has_its_slots() -> None:
+    needed = {prompt for kind in KINDS.values() for prompt in kind.prompts}
+    assert needed == prompts().keys()
+    for kind in KINDS:
+        assert draft(kind).output
+
+
+# -- parsing answers
+
+
+def test_sections_are_found_however_the_headings_are_spelled() -> None:
+    text = "Sure.\n### task:\nDo it.\n## **Solution**\n```python\n# Task\nx = 1\n```\n"
+    assert sections(text, ("Task", "Solution")) == {"Task": "Do it.", "Solution": "```python\n# Task\nx = 1\n```"}
+    assert blocks(text) == ["# Task\nx = 1\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("## Task\nx", "section_missing"),
+        ("## Task\n\n## Solution\nx", "section_missing"),
+        ("## Task\nx\n## Solution\ny\n## Task\nz", "section_twice"),
+    ],
+)
+def test_a_missing_empty_or_repeated_section_is_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(Rejected) as verdict:
+        sections(text, ("Task", "Solution"))
+    assert verdict.value.reason == reason
+
+
+def test_only_assertions_are_tests_and_they_must_call_the_solution() -> None:
+    assert assertions("assert f(1) == 2\nassert g(\n  3)") == ("assert f(1) == 2", "assert g(\n  3)")
+    for code, reason in (("import os\nassert f(1)", "not_only_asserts"), ("assert f(", "syntax")):
+        with pytest.raises(Rejected) as verdict:
+            assertions(code)
+        assert verdict.value.reason == reason
+    code = "def help(): pass\ndef f(x): pass\n"
+    assert entry_point(code, ("assert f(1)", "assert f(2)")) == "f"
+    with pytest.raises(Rejected, match="no_entry_point"):
+        entry_point(code, ("assert f(1)", "assert other(2)"))
+
+
+def test_hostile_text_is_a_reason_and_not_an_error() -> None:
+    for code in ("(" * 100_000, "\0", "x = " + "-" * 100_000 + "1"):
+        with pytest.raises(Rejected):
+            assertions(code)
+
+
+# -- the kinds
+
+
+def test_an_educational_sample_has_a_task_a_solution_and_ten_tests() -> None:
+    made = draft("educational")
+    assert made.entry_point == "plus"
+    assert len(made.tests) == 10
+    assert made.scores == {"educational": 4.0}
+    assert "plus(x)" in made.instruction
+    assert made.code in made.output
+    assert "One addition." in made.output
+
+
+def test_a_snippet_is_code_with_tests_and_a_textbook_is_prose_around_code() -> None:
+    assert draft("snippets").output == draft("snippets").code
+    assert len(draft("snippets").tests) == 4
+    chapter = draft("textbooks")
+    assert chapter.tests == ()
+    assert "def plus" in chapter.instruction
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "reason"),
+    [
+        ("snippets", "chatter", "code_blocks"),
+        ("snippets", "few tests", "too_few_tests"),
+        ("educational", "chatter", "section_missing"),
+        ("educational", "few tests", "wrong_number_of_tests"),
+        ("educational", "low score", "low_score"),
+    ],
+)
+def test_what_is_no_sample_says_why(kind: str, said: str, reason: str) -> None:
+    with pytest.raises(Rejected) as verdict:
+        draft(kind, said)
+    assert verdict.value.reason == reason
+
+
+def test_an_answer_against_the_schema_is_asked_for_again_and_only_so_often() -> None:
+    teacher, asked = Writer(), list[Request]()
+
+    def answer(request: Request) -> Answer:
+        asked.append(request)
+        return next(iter(teacher.complete([request])))
+
+    kind = KINDS["educational"]
+    assert drive(kind.write(seed("educational", "schema"), settings("educational")), answer).tests
+    assert [len(request.messages) for request in asked] == [2, 4, 2]
+    assert "'high' is not of type 'integer'" in asked[1].messages[-1].content
+    with pytest.raises(Rejected, match="schema"):
+        drive(kind.write(seed("educational"), settings("educational")), lambda r: Answer(r.id, "ok", text="no JSON"))
+
+
+def test_an_answer_that_was_cut_off_or_failed_is_no_sample() -> None:
+    for answer, reason in ((Answer("", "ok", finish="length"), "cut_off"), (Answer("", "over_budget"), "over_budget")):
+        with pytest.raises(Rejected) as verdict:
+            drive(KINDS["snippets"].write(seed("snippets"), settings("snippets")), lambda _, a=answer: a)
+        assert verdict.value.reason == reason
+
+
+# -- verification
+
+
+def test_a_draft_is_accepted_only_when_its_tests_pass_twice_and_fail_on_a_stub() -> None:
+    said = ("good", "wrong", "proves nothing", "flaky", "endless", "exit")
+    try:
+        pool = Pool(Limits.default().model_copy(update={"cpu_seconds": 1, "wall_seconds": 120.0}), 2)
+    except MachineError as error:
+        pytest.skip(f"no sandbox on this machine: {error}")
+    with pool:
+        results = dict(zip(said, verify([draft("snippets", s) for s in said], pool), strict=True))
+        (prose,) = verify([draft("textbooks")], pool)
+    reasons = {s: (v.accepted, v.reason) for s, v in results.items()}
+    assert reasons == {
+        "good": (True, ""),
+        "wrong": (False, "not_passed"),
+        "proves nothing": (False, "tests_prove_nothing"),
+        "flaky": (False, "flaky"),
+        "endless": (False, "not_passed"),
+        "exit": (False, "not_passed"),
+    }
+    assert [results[s].verdict.end for s in ("wrong", "endless", "exit")] == ["failed", "cpu_limit", "exited"]  # type: ignore[union-attr]
+    assert results["good"].control in ("failed", "error")
+    assert prose.accepted
+
+
+# -- waves and the journal
+
+
+def write(tmp_path: Path, teacher: Writer, said: tuple[str, ...] = OUTCOMES, stop: int | None = None) -> list[Any]:
+    """Write one educational sample per outcome, keeping answers in a journal; `stop`: die after so many answers."""
+    tasks = [(seed("educational", s), settings("educational")) for s in said]
+    with Journal(tmp_path) as journal:
+        kept = 0
+
+        def keep(seed_id: str, answer: Answer) -> None:
+            nonlocal kept
+            kept += 1
+            if stop is not None and kept > stop:
+                raise KeyboardInterrupt
+            journal.keep(seed_id, answer)
+
+        done = []
+        for wave in waves(tasks, 4):
+            done += write_wave(wave, KINDS["educational"], teacher, lambda _, key: journal.get(key), keep)
+        return done
+
+
+def test_samples_of_a_wave_are_written_to_their_end_in_the_order_of_their_seeds(tmp_path: Path) -> None:
+    done = write(tmp_path, Writer())
+    assert [w.seed.seed_id for w in done] == [f"educational-{s}-1" for s in OUTCOMES]
+    reasons = {s: w.reason for s, w in zip(OUTCOMES, done, strict=True)}
+    assert reasons["good"] == ""
+    assert (reasons["chatter"], reasons["low score"]) == ("section_missing", "low_score")
+    assert [len(w.exchanges) for w in done if w.seed.seed_id in ("educational-good-1", "educational-low score-1")] == [
+        2,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("stop", [0, 1, 5, 12])
+def test_what_was_answered_before_a_crash_is_not_asked_again(tmp_path: Path, stop: int) -> None:
+    teacher = Writer()
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, teacher, stop=stop)
+    before = dict(teacher.asked)
+    resumed = write(tmp_path, teacher)
+    twice = {key for key, count in teacher.asked.items() if count > 1}
+    assert len(twice) == 1  # the answer that was on its way
+    assert twice <= before.keys()
+    (tmp_path / "fresh").mkdir()
+    fresh = write(tmp_path / "fresh", Writer())
+    assert [(w.reason, w.draft) for w in fresh] == [(w.reason, w.draft) for w in resumed]
+    again = Writer()
+    assert [(w.reason, w.draft) for w in write(tmp_path, again)] == [(w.reason, w.draft) for w in resumed]
+    assert again.asked == {}
+
+
+def test_a_failed_answer_is_a_reason_and_is_asked_again_next_time(tmp_path: Path) -> None:
+    first = KINDS["educational"].write(seed("educational"), settings("educational"))
+    request = next(first)
+    (written,) = write(tmp_path, Writer(fail=[request.id]), ("good",))
+    assert (written.reason, written.detail) == ("failed", "overloaded")
+    (written,) = write(tmp_path, Writer(), ("good",))
+    assert written.reason == ""
+
+
+def test_the_journal_forgets_what_is_saved_or_whose_seed_is_gone(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        for seed_id, key in (("s", "a"), ("s", "b"), ("t", "c")):
+            journal.keep(seed_id, Answer(key, "ok", text=key))
+        journal.drop(["a"])
+        journal.forget(["t"])
+    with Journal(tmp_path) as journal:
+        assert [a.text for a in journal.answers()] == ["b"]
+        assert journal.get("b") == Answer("b", "ok", text="b")
+        assert journal.seed_ids() == {"s"}
+
+
+def test_waves_take_tasks_only_as_they_are_needed() -> None:
+    taken = []
+    stream = ((taken.append(i) or i) for i in range(100))
+    first = next(waves(stream, 7))  # type: ignore[arg-type]
+    assert first == list(range(7))
+    assert taken == first

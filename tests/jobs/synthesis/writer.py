@@ -1,0 +1,95 @@
+"""A teacher whose answers are known: what it writes follows from the seed's text, so that every outcome can be planted.
+
+A seed says in its first line what shall come of it: `# outcome: good`, `wrong`, `empty tests`, `flaky`, `chatter`, ...
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from jobs.synthesis.teacher import Answer, Request
+
+OUTCOMES = (
+    "good",
+    "wrong",
+    "proves nothing",
+    "flaky",
+    "chatter",
+    "few tests",
+    "low score",
+    "schema",
+    "endless",
+    "exit",
+)
+
+
+def outcome(text: str) -> str:
+    found = re.search(r"# outcome: ([a-z ]+)", text)
+    return found[1] if found else "good"
+
+
+def number(text: str) -> int:
+    found = re.search(r"# number: (\d+)", text)
+    return int(found[1]) if found else 1
+
+
+def reply(body: dict[str, Any]) -> str:
+    """The answer to a chat request, by what its prompt asks for."""
+    text = body["messages"][1]["content"]
+    said, n = outcome(text), number(text)
+    if "Rate this code" in text:
+        repaired = len(body["messages"]) > 2
+        if said == "schema" and not repaired:
+            return json.dumps({"score": "high", "reason": "it is clear"})
+        return json.dumps({"score": 1 if said == "low score" else 4, "reason": "it is clear"})
+    if "take one function" in text:
+        return f"## Task\nAdd {n} to a number.\n## Function\n```python\n{_code(said, n)}```\n"
+    if "short chapter" in text:
+        return "Adding " + "word " * 300
+    count = int(re.search(r"exactly (\d+) lines", text)[1]) if "exactly" in text and "lines" in text else 4  # type: ignore[index]
+    if said == "chatter":
+        return "Sure! Here is what you asked for."
+    code, tests = _code(said, n), _tests(said, n, 2 if said == "few tests" else count)
+    if "## Analysis" in text:
+        return (
+            f"## Task\nWrite `plus(x)` that adds {n}. Example: plus(1) is {1 + n}.\n## Analysis\nOne addition.\n"
+            f"## Solution\n```python\n{code}```\n## Tests\n```python\n{tests}```\n"
+        )
+    return f"```python\n{code}```\n\n```python\n{tests}```\n"
+
+
+def _code(said: str, n: int) -> str:
+    body = {
+        "wrong": f"    return x - {n}",
+        "flaky": f"    return x + {n} if LUCK else 0",
+        "endless": "    while True: pass",
+        "exit": "    import os\n    os._exit(0)",
+    }.get(said, f"    return x + {n}")
+    head = "import random\nLUCK = random.random() > 0.5\n" if said == "flaky" else ""
+    return f'{head}def plus(x):\n    """Add {n}."""\n{body}\n'
+
+
+def _tests(said: str, n: int, count: int) -> str:
+    if said == "proves nothing":
+        return "".join(f"assert plus({i}) == plus({i})\n" for i in range(count))
+    return "".join(f"assert plus({i}) == {i + n}\n" for i in range(count))
+
+
+class Writer:
+    """The same without a server. `asked`: how often each request was put to it."""
+
+    def __init__(self, *, fail: Sequence[str] = ()) -> None:
+        self.asked: Counter[str] = Counter()
+        self._fail = set(fail)
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        for request in reversed(requests):  # answers may come in any order
+            self.asked[request.id] += 1
+            if request.id in self._fail:
+                yield Answer(request.id, "failed", problem="overloaded", detail="HTTP 500")
+            else:
+                yield Answer(request.id, "ok", text=reply(request.body()), finish="stop", tokens_in=10, tokens_out=20)
