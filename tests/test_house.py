@@ -41,6 +41,7 @@ def test_imports_point_one_way() -> None:
 def test_kernels_and_readers_know_neither_spark_nor_the_lakehouse() -> None:
     assert importing("jobs/kernels", "pyspark", "lakehouse", "delta") == []
     assert importing("jobs/code/sources", "pyspark", "lakehouse", "delta") == []
+    assert importing("jobs/web/sources", "pyspark", "lakehouse", "delta") == []
 
 
 @pytest.mark.parametrize("word", [r"\.rdd\b", r"_jvm\b", r"\bsparkContext\b"])
