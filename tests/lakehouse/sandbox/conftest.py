@@ -10,7 +10,14 @@ from lakehouse.errors import MachineError
 from lakehouse.sandbox import Limits, Sandbox
 
 # Small enough that abuse ends soon; the wall is far away, because tests run on busy machines.
-SMALL = {"wall_seconds": 120.0, "cpu_seconds": 1, "memory": 256 << 20, "processes": 16, "scratch": 8 << 20, "scratch_files": 256}
+SMALL = {
+    "wall_seconds": 120.0,
+    "cpu_seconds": 1,
+    "memory": 256 << 20,
+    "processes": 16,
+    "scratch": 8 << 20,
+    "scratch_files": 256,
+}
 
 
 @pytest.fixture(scope="session")
