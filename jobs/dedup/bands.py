@@ -10,14 +10,19 @@ from pyspark.sql import DataFrame
 
 from jobs.dedup.corpus import Corpus
 from jobs.kernels.decode import texts
+from jobs.kernels.hashes import Hash
 from jobs.kernels.minhash import Setting, band_hashes, candidate_probability
+from jobs.kernels.shingles import Shingling
+from jobs.kernels.tokens import Unit
 from lakehouse.job import Inputs, Job, Params
 
 
 class MinHashParams(Params):
     """What makes a signature what it is. The chance to find a pair of Jaccard J is 1 - (1 - J^rows)^bands."""
 
+    unit: Unit = Field(description="what a token is: see jobs/kernels/tokens.py")
     shingle: int = Field(ge=1, description="tokens per shingle")
+    hash: Hash = Field(description="hash of a shingle; sha1 is datasketch's default")
     bands: int = Field(ge=1)
     rows: int = Field(ge=1, description="permutations per band")
     seed: int = Field(ge=0)
@@ -30,7 +35,8 @@ class MinHashParams(Params):
     @property
     def setting(self) -> Setting:
         permutations = self.bands * self.rows
-        return Setting(self.shingle, permutations, self.bands, self.rows, self.seed)
+        shingling = Shingling(self.unit, self.shingle, self.hash)
+        return Setting(shingling, permutations, self.bands, self.rows, self.seed)
 
     def found(self, jaccard: float) -> float:
         """The chance that a pair of this similarity shares a band."""

@@ -28,6 +28,7 @@ from pyspark.sql.window import Window
 from jobs.dedup.bands import text_of
 from jobs.dedup.corpus import Corpus
 from jobs.kernels.minhash import Setting
+from jobs.kernels.shingles import Shingling
 from jobs.kernels.similarity import shingle_sets, similarities
 from lakehouse.errors import ConfigError
 from lakehouse.job import Inputs, Job, Output, Params
@@ -130,8 +131,10 @@ class _Pairs:
                 f"{name} holds bands of {len(found)} settings, which cannot be compared: {' and '.join(found[:2])}."
                 f" Make them anew: `codelake build {self.corpus.name}.bands --full-refresh`."
             )
+        if not found:  # without bands nothing is measured
+            return Setting(Shingling("ascii_words", 1, "xxh3"), 1, 1, 1, 0)
         try:
-            return Setting.parse(found[0]) if found else Setting(1, 1, 1, 1, 0)  # without bands nothing is measured
+            return Setting.parse(found[0])
         except ValueError as error:
             raise ConfigError(
                 f"{name}: {error} Make the bands anew: `codelake build {self.corpus.name}.bands --full-refresh`."
@@ -147,7 +150,7 @@ class _Pairs:
 
         def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                sets = shingle_sets(text_of(batch[text]), setting.shingle)
+                sets = shingle_sets(text_of(batch[text]), setting.shingling)
                 yield pa.RecordBatch.from_arrays([batch[key], sets], ["id", "shingles"])
 
         return self.inputs.hold(name, documents.mapInArrow(measure, "id string, shingles array<int>"))

@@ -13,19 +13,24 @@ which is 345 and 185 MB/s of Python code.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.shingles import HASH, TOKENISER, Hashes, Index, compiled, documents, hash_blocks
+from jobs.kernels.arrays import Hashes, Index, compiled, documents
+from jobs.kernels.hashes import HASHES, hash_name
+from jobs.kernels.shingles import Shingling, hash_blocks
+from jobs.kernels.tokens import UNITS, unit_name
 
 SCHEME = "affine32"
 KERNEL_VERSION = 1  # raise it whenever a signature or a band hash changes for the same setting
 
-_KERNEL = {"tokeniser": TOKENISER, "hash": HASH, "scheme": SCHEME, "kernel": KERNEL_VERSION}
+_KERNEL = {"scheme": SCHEME, "kernel": KERNEL_VERSION}
+_SIZES = ("permutations", "bands", "rows", "seed")
 
 U32, U64 = np.uint32, np.uint64
 _ALL_ONES = U32(0xFFFFFFFF)  # signature of the empty set
@@ -40,14 +45,14 @@ class Setting:
     Raises ValueError for sizes below 1, bands * rows above permutations, and a seed outside uint32.
     """
 
-    shingle: int  # tokens
+    shingling: Shingling
     permutations: int  # places of a signature
     bands: int
     rows: int  # places of a band
     seed: int
 
     def __post_init__(self) -> None:
-        for name in ("shingle", "permutations", "bands", "rows"):
+        for name in ("permutations", "bands", "rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected at least 1.")
         if self.bands * self.rows > self.permutations:
@@ -61,16 +66,25 @@ class Setting:
     @property
     def canonical(self) -> str:
         """The setting and the names of tokeniser, hash, scheme and kernel version as JSON with sorted keys."""
-        return json.dumps(asdict(self) | _KERNEL, sort_keys=True, separators=(",", ":"))
+        how = self.shingling
+        said = {name: getattr(self, name) for name in _SIZES}
+        said |= {"shingle": how.size, "tokeniser": unit_name(how.unit), "hash": hash_name(how.hash)}
+        return json.dumps(said | _KERNEL, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def parse(text: str) -> "Setting":
-        """The setting that `canonical` wrote. Raises ValueError where another kernel wrote it."""
+        """The setting that `canonical` wrote. Raises ValueError where another kernel, or another Unicode, wrote it."""
         said = json.loads(text)
-        other = {name: said.pop(name, None) for name in _KERNEL}
-        if other != _KERNEL:
-            raise ValueError(f"setting {text}: expected {_KERNEL}, the kernel of this version.")
-        return Setting(**said)
+        units, hashes = {unit_name(unit): unit for unit in UNITS}, {hash_name(name): name for name in HASHES}
+        known: dict[str, Collection[object]] = {"tokeniser": units, "hash": hashes}
+        for name, allowed in (known | {name: [value] for name, value in _KERNEL.items()}).items():
+            if said.get(name) not in allowed:
+                raise ValueError(
+                    f"setting {text}: {name} = {said.get(name)!r}, expected {' or '.join(map(repr, allowed))}, "
+                    f"the kernel of this version."
+                )
+        shingling = Shingling(units[said["tokeniser"]], said["shingle"], hashes[said["hash"]])
+        return Setting(shingling, **{name: said[name] for name in _SIZES})
 
 
 def permutation_table(setting: Setting) -> tuple[Hashes, Hashes]:
@@ -153,7 +167,7 @@ def signatures(text: pa.Array, setting: Setting) -> tuple[Hashes, Index]:
     column = documents(text)
     out = np.empty((len(column), setting.permutations), np.uint32)
     counts = np.empty(len(column), np.int64)
-    for first, hashes, bounds in hash_blocks(column, setting.shingle):
+    for first, hashes, bounds in hash_blocks(column, setting.shingling):
         last = first + len(bounds) - 1
         _sign_rows(hashes, bounds, a, b, out[first:last])
         counts[first:last] = np.diff(bounds)
@@ -173,7 +187,7 @@ def band_hashes(text: pa.Array, setting: Setting) -> pa.ListArray:
     column = documents(text)
     filled = np.zeros(len(column) + 1, np.int64)
     kept: list[Index] = []
-    for first, hashes, bounds in hash_blocks(column, setting.shingle):
+    for first, hashes, bounds in hash_blocks(column, setting.shingling):
         block = np.empty((len(bounds) - 1, used), np.uint32)
         bands = np.empty((len(block), setting.bands), np.uint64)
         _sign_rows(hashes, bounds, a, b, block)

@@ -3,16 +3,17 @@
 import numpy as np
 import pyarrow as pa
 
-from jobs.kernels.shingles import documents, frozen, hash_blocks, jaccard
+from jobs.kernels.arrays import documents, frozen
+from jobs.kernels.shingles import Shingling, hash_blocks, jaccard
 
 
-def shingle_sets(text: pa.Array, shingle: int) -> pa.ListArray:
+def shingle_sets(text: pa.Array, shingling: Shingling) -> pa.ListArray:
     """The distinct shingle hashes of each text, sorted: list<int32> with the bits of uint32, empty without a token.
 
     Cost: sorting a block of `hash_blocks` at once, so nothing is called per document.
     """
     sizes, kept = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)]
-    for _, hashes, bounds in hash_blocks(documents(text), shingle):
+    for _, hashes, bounds in hash_blocks(documents(text), shingling):
         count = len(bounds) - 1
         row = np.repeat(np.arange(count, dtype=np.uint64), np.diff(bounds))
         keyed = np.sort((row << np.uint64(32)) | hashes[: bounds[-1]])

@@ -112,7 +112,7 @@ class Notebook:
         self._file.write_text(json.dumps(self.notes))
         params: dict[str, Params] = {
             "notes.ingest": FileParams(file=str(self._file)),
-            "notes.bands": MinHashParams(shingle=shingle, bands=8, rows=4, seed=1),
+            "notes.bands": MinHashParams(unit="ascii_words", shingle=shingle, hash="xxh3", bands=8, rows=4, seed=1),
             "notes.pairs": PairsParams(exact_to=exact_to, others=others),
             "notes.near_dedup": ClustersParams(jaccard=jaccard, driver_edges=driver_edges),
         }

@@ -22,7 +22,7 @@ from jobs.dedup.clusters import ClustersParams, cluster
 from jobs.dedup.pairs import PairsParams
 from jobs.dedup.stars import star_components
 from jobs.kernels.minhash import Setting, band_hashes
-from jobs.kernels.shingles import jaccard, shingle_set
+from jobs.kernels.shingles import Shingling, jaccard, shingle_set
 from lakehouse.errors import ConfigError
 from lakehouse.job import Output, Params
 from lakehouse.table import Table
@@ -30,7 +30,7 @@ from tests.jobs.dedup.notes import GRAPH, Notebook, notes, tables
 
 pytestmark = pytest.mark.spark
 
-SETTING = Setting(shingle=2, permutations=32, bands=8, rows=4, seed=1)
+SETTING = Setting(Shingling("ascii_words", 2, "xxh3"), permutations=32, bands=8, rows=4, seed=1)
 WORDS = [f"w{i}" for i in range(400)]
 Hold = Callable[[str, DataFrame], DataFrame]
 
@@ -66,7 +66,7 @@ class Oracle:
     def __init__(self, found: dict[str, tuple[str, int]]) -> None:
         names = sorted(found)
         bands = band_hashes(pa.array([found[n][0] for n in names], pa.large_string()), SETTING).to_pylist()
-        sets = {n: shingle_set(found[n][0].encode(), SETTING.shingle) for n in names}
+        sets = {n: shingle_set(found[n][0].encode(), SETTING.shingling) for n in names}
         buckets: dict[int, list[str]] = {}
         for name, hashes in zip(names, bands, strict=True):
             for band in hashes:
@@ -222,7 +222,7 @@ def test_a_crowd_of_unlike_members_meets_so_many_others_and_no_more(spark: Spark
 
 def test_bands_of_two_settings_are_refused(spark: SparkSession, hold: Hold) -> None:
     frames = banded(spark, {"a": "one two three four"})
-    other = banded(spark, {"b": "one two three four"}, Setting(3, 32, 8, 4, 1))
+    other = banded(spark, {"b": "one two three four"}, Setting(Shingling("ascii_words", 3, "xxh3"), 32, 8, 4, 1))
     frames[tables.bands] = frames[tables.bands].unionByName(other[tables.bands])
     with pytest.raises(ConfigError, match=r"silver\.notes_bands holds bands of 2 settings.*--full-refresh"):
         run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=4))

@@ -4,23 +4,30 @@ import dataclasses
 import functools
 import json
 import math
-import re
 import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import xxhash
 from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.kernels import minhash
 from jobs.kernels.minhash import Setting, band_hashes, candidate_probability, permutation_table, signatures
-from jobs.kernels.shingles import jaccard_pairs
+from jobs.kernels.shingles import Shingling, jaccard_pairs
+from tests.jobs.kernels.shingle_oracle import (
+    HASHES,
+    UNITS,
+    foreign_sources,
+    hash_of_package,
+    shingles_of_python,
+    sources,
+)
 
-SMALL = Setting(shingle=5, permutations=64, bands=16, rows=4, seed=1)
+SMALL = Setting(Shingling("ascii_words", 5, "xxh3"), permutations=64, bands=16, rows=4, seed=1)
 
 
 def test_near_duplicates_share_a_band_and_strangers_do_not():
@@ -31,57 +38,57 @@ def test_near_duplicates_share_a_band_and_strangers_do_not():
     assert a & b and not a & c
 
 
-def words_of(text, shingle):
-    words = re.findall(rb"[A-Za-z0-9_]+", text)
-    count = max(len(words) - shingle + 1, min(len(words), 1))
-    return [b" ".join(words[i : i + shingle]) for i in range(count)]
+def words(size):
+    """Shingles of so many ASCII words."""
+    return Shingling("ascii_words", size, "xxh3")
 
 
 def signature_of_datasketch(text, setting):
-    def low32(data):
-        return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
-
-    sketch = MinHash(num_perm=setting.permutations, seed=setting.seed, hashfunc=low32)
-    found = words_of(text, setting.shingle)
+    how = setting.shingling
+    hashfunc = functools.partial(hash_of_package, name=how.hash)
+    sketch = MinHash(num_perm=setting.permutations, seed=setting.seed, hashfunc=hashfunc)
+    found = shingles_of_python(text, how)
     if found:
         sketch.update_batch(found)
     return sketch.hashvalues.tolist()
-
-
-@functools.cache
-def sources(count):
-    """Sources of the standard library and of numpy (Python, stubs, C headers): real text, up to 40 kB each."""
-    library, package = Path(json.__file__).parents[1], Path(np.__file__).parent
-    found = [*library.glob("*.py"), *(p for kind in ("*.py", "*.pyi", "*.h") for p in package.rglob(kind))]
-    fitting = sorted(p for p in found if 0 < p.stat().st_size <= 40_000)
-    return [p.read_bytes() for p in fitting[:: len(fitting) // count][:count]]
 
 
 # ---- signatures
 
 
 @pytest.mark.parametrize(
-    ("shingle", "permutations", "seed", "files"),
+    ("size", "permutations", "seed", "files"),
     [(5, 256, 1, 200), (5, 128, 42, 40), (3, 100, 7, 20), (1, 13, 0, 20), (9, 2048, 2**32 - 1, 8)],
 )
-def test_signatures_of_real_sources_equal_those_of_datasketch(shingle, permutations, seed, files):
-    setting = Setting(shingle=shingle, permutations=permutations, bands=1, rows=1, seed=seed)
+def test_signatures_of_real_sources_equal_those_of_datasketch(size, permutations, seed, files):
+    setting = Setting(words(size), permutations=permutations, bands=1, rows=1, seed=seed)
     texts = sources(files)
     found, counts = signatures(pa.array(texts, pa.binary()), setting)
     assert found.dtype == np.uint32 and found.shape == (files, permutations)
     assert found.tolist() == [signature_of_datasketch(text, setting) for text in texts]
-    assert counts.tolist() == [len(words_of(text, shingle)) for text in texts]
+    assert counts.tolist() == [len(shingles_of_python(text, words(size))) for text in texts]
+
+
+@pytest.mark.parametrize(("permutations", "seed", "files"), [(128, 1, 12), (256, 99, 12), (2048, 2**31, 3)])
+@pytest.mark.parametrize("name", HASHES)
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_unit_and_hash_signs_as_datasketch_does(unit, name, permutations, seed, files):
+    setting = Setting(Shingling(unit, 5, name), permutations, bands=1, rows=1, seed=seed)
+    texts = [text[:20_000] for text in sources(files) + foreign_sources()[:files]]
+    found, counts = signatures(pa.array(texts, pa.binary()), setting)
+    assert found.tolist() == [signature_of_datasketch(text, setting) for text in texts]
+    assert counts.tolist() == [len(shingles_of_python(text, setting.shingling)) for text in texts]
 
 
 @settings(deadline=None)  # the first example may compile
 @given(
     st.lists(st.text(alphabet="abc_9 \n.\u00e9\U0001d4d0", max_size=60), max_size=6),
-    st.integers(1, 6),
+    st.builds(Shingling, st.sampled_from(UNITS), st.integers(1, 6), st.sampled_from(HASHES)),
     st.sampled_from([1, 2, 31, 64]),
     st.integers(0, 2**32 - 1),
 )
-def test_signatures_of_any_text_equal_those_of_datasketch(texts, shingle, permutations, seed):
-    setting = Setting(shingle=shingle, permutations=permutations, bands=1, rows=1, seed=seed)
+def test_signatures_of_any_text_equal_those_of_datasketch(texts, how, permutations, seed):
+    setting = Setting(how, permutations=permutations, bands=1, rows=1, seed=seed)
     found, _ = signatures(pa.array(texts, pa.string()), setting)
     assert found.tolist() == [signature_of_datasketch(text.encode(), setting) for text in texts]
 
@@ -89,7 +96,7 @@ def test_signatures_of_any_text_equal_those_of_datasketch(texts, shingle, permut
 @pytest.mark.parametrize("seed", [0, 1, 12345, 2**32 - 1])
 @pytest.mark.parametrize("permutations", [1, 128, 2048])
 def test_the_permutations_are_those_of_datasketch(seed, permutations):
-    setting = Setting(shingle=5, permutations=permutations, bands=1, rows=1, seed=seed)
+    setting = Setting(words(5), permutations=permutations, bands=1, rows=1, seed=seed)
     a, b = permutation_table(setting)
     expected = MinHash(num_perm=permutations, seed=seed).permutations
     assert a.dtype == b.dtype == np.uint32
@@ -105,7 +112,9 @@ def test_null_and_tokenless_text_has_no_shingle_and_a_signature_of_all_ones():
 
 
 def test_the_order_and_number_of_equal_shingles_leave_the_signature_alone():
-    found, counts = signatures(pa.array(["a b c", "c b a", "b a b c a c"]), dataclasses.replace(SMALL, shingle=1))
+    found, counts = signatures(
+        pa.array(["a b c", "c b a", "b a b c a c"]), dataclasses.replace(SMALL, shingling=words(1))
+    )
     assert counts.tolist() == [3, 3, 6]
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
@@ -128,7 +137,7 @@ def test_band_hashes_are_equal_exactly_where_the_rows_of_the_band_are(bands, row
 
 
 def test_equal_rows_in_different_bands_hash_apart():
-    setting = Setting(shingle=1, permutations=512, bands=512, rows=1, seed=1)
+    setting = Setting(words(1), permutations=512, bands=512, rows=1, seed=1)
     hashes = np.empty((1, 512), np.uint64)
     minhash._hash_bands(np.full((1, 512), 7, np.uint32), setting.rows, hashes)
     assert len(np.unique(hashes)) == 512
@@ -167,7 +176,7 @@ def test_places_behind_the_last_band_do_not_matter_to_bands():
 
 def test_stored_band_hashes_stay_valid():
     # Tables hold these numbers. If they change, KERNEL_VERSION must rise with them.
-    setting = Setting(shingle=2, permutations=8, bands=2, rows=4, seed=1)
+    setting = Setting(words(2), permutations=8, bands=2, rows=4, seed=1)
     assert minhash.KERNEL_VERSION == 1
     assert setting.canonical == (
         '{"bands":2,"hash":"xxh3_64_low32","kernel":1,"permutations":8,"rows":4,"scheme":"affine32","seed":1,'
@@ -179,7 +188,7 @@ def test_stored_band_hashes_stay_valid():
 
 
 def test_memory_follows_a_block_and_not_the_column():
-    setting = Setting(shingle=5, permutations=2048, bands=16, rows=128, seed=1)
+    setting = Setting(words(5), permutations=2048, bands=16, rows=128, seed=1)
     text = pa.array(["a few words of text number " + str(i) for i in range(6_000)] + [None, ""] * 3_000)
     tracemalloc.start()
     bands = band_hashes(text, setting)
@@ -196,7 +205,6 @@ def test_memory_follows_a_block_and_not_the_column():
     ("change", "said"),
     [
         ({"bands": 17}, "bands * rows = 17 * 4 = 68: expected at most permutations = 64"),
-        ({"shingle": 0}, "shingle = 0"),
         ({"permutations": 0}, "permutations = 0"),
         ({"bands": 0}, "bands = 0"),
         ({"rows": -1}, "rows = -1"),
@@ -210,19 +218,48 @@ def test_impossible_settings_are_refused(change, said):
     assert said in str(refused.value)
 
 
-def test_a_setting_reads_what_it_wrote_and_refuses_what_another_kernel_wrote():
-    assert Setting.parse(SMALL.canonical) == SMALL
-    for name, other in {"tokeniser": "words", "hash": "sha1", "scheme": "legacy", "kernel": 2}.items():
-        foreign = json.dumps(json.loads(SMALL.canonical) | {name: other})
-        with pytest.raises(ValueError, match="the kernel of this version"):
-            Setting.parse(foreign)
+@pytest.mark.parametrize("name", HASHES)
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_setting_reads_what_it_wrote(unit, name):
+    setting = dataclasses.replace(SMALL, shingling=Shingling(unit, 7, name))
+    assert Setting.parse(setting.canonical) == setting
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("tokeniser", "words"), ("hash", "md5"), ("scheme", "legacy"), ("kernel", 2), ("kernel", None)]
+)
+def test_a_setting_that_another_kernel_wrote_is_refused(name, other):
+    foreign = json.dumps(json.loads(SMALL.canonical) | {name: other})
+    with pytest.raises(ValueError, match=f"{name} = {other!r}, expected .* the kernel of this version"):
+        Setting.parse(foreign)
+
+
+def test_everything_that_makes_a_signature_what_it_is_is_written():
+    written = {SMALL.canonical}
+    for name, value in {"permutations": 65, "bands": 15, "rows": 3, "seed": 2}.items():
+        written.add(dataclasses.replace(SMALL, **{name: value}).canonical)
+    for name, value in {"unit": "unicode_words", "size": 6, "hash": "sha1"}.items():
+        how = dataclasses.replace(SMALL.shingling, **{name: value})
+        written.add(dataclasses.replace(SMALL, shingling=how).canonical)
+    assert len(written) == 1 + len(dataclasses.fields(Setting)) - 1 + len(dataclasses.fields(Shingling))
+
+
+def test_words_of_another_unicode_are_refused_and_ascii_words_are_not(monkeypatch):
+    ascii_words, unicode_words = (
+        dataclasses.replace(SMALL, shingling=Shingling(unit, 5, "xxh3")) for unit in ("ascii_words", "unicode_words")
+    )
+    before = ascii_words.canonical, unicode_words.canonical
+    monkeypatch.setattr(unicodedata, "unidata_version", "99.0.0")
+    assert Setting.parse(before[0]) == ascii_words
+    with pytest.raises(ValueError, match=r"tokeniser = 'unicode_words .*expected .*'unicode_words 99.0.0'"):
+        Setting.parse(before[1])
 
 
 # ---- the S-curve
 
 
 def test_the_s_curve_is_its_formula():
-    setting = Setting(shingle=5, permutations=256, bands=16, rows=16, seed=1)
+    setting = Setting(words(5), permutations=256, bands=16, rows=16, seed=1)
     similarity = np.linspace(0, 1, 101)
     chance = candidate_probability(similarity, setting)
     assert chance.shape == (101,)
@@ -233,7 +270,7 @@ def test_the_s_curve_is_its_formula():
 
 
 def test_tiny_chances_keep_their_digits():
-    setting = Setting(shingle=5, permutations=2048, bands=16, rows=128, seed=1)
+    setting = Setting(words(5), permutations=2048, bands=16, rows=128, seed=1)
     assert candidate_probability(0.5, setting) == pytest.approx(16 * 0.5**128, rel=1e-12)
 
 
@@ -267,11 +304,11 @@ def interval(trials, chance, outside=1e-5):
 @pytest.mark.parametrize("similarity", [0.2, 0.4, 0.5, 0.6, 0.8])
 @pytest.mark.parametrize(("bands", "rows", "seed"), [(16, 4, 1), (8, 8, 2), (20, 3, 3)])
 def test_planted_pairs_are_found_as_often_as_the_s_curve_says(similarity, bands, rows, seed):
-    setting = Setting(shingle=5, permutations=64, bands=bands, rows=rows, seed=seed)
+    setting = Setting(words(5), permutations=64, bands=bands, rows=rows, seed=seed)
     pairs, shingles = 600, 90
     text = pa.array(planted(pairs, shingles, similarity, seed=round(100 * similarity)))
     left = np.arange(pairs)
-    measured = jaccard_pairs(text, left, left + pairs, 5)
+    measured = jaccard_pairs(text, left, left + pairs, words(5))
     assert np.abs(measured - similarity).max() < 0.01  # as close as whole shingles come
     bands_of = np.array(band_hashes(text, setting).to_pylist())
     found = int((bands_of[:pairs] == bands_of[pairs:]).any(axis=1).sum())
@@ -289,5 +326,5 @@ def test_a_document_of_twenty_megabytes_is_signed_as_its_set_of_shingles():
     text = pa.array([unit * 400, b"a b"], pa.binary())
     found, counts = signatures(text, SMALL)
     assert found[0].tolist() == signature_of_datasketch(unit * 2, SMALL)
-    assert counts.tolist() == [400 * (len(words_of(unit, 1))) - 4, 1]
+    assert counts.tolist() == [400 * len(shingles_of_python(unit, words(1))) - 4, 1]
     assert band_hashes(text, SMALL).to_pylist()[0] == band_hashes(pa.array([unit * 2]), SMALL).to_pylist()[0]

@@ -1,113 +1,78 @@
-"""Tokens, shingle hashes and Jaccard similarity against Python's re, the xxhash package and Python sets."""
+"""Shingle hashes and Jaccard similarity against the definition in Python, package hashes and Python sets."""
 
-import functools
-import json
 import re
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.kernels import shingles
-from jobs.kernels.shingles import documents, hash_blocks, jaccard, jaccard_pairs, shingle_set, tokenise, xxh3_64
+from jobs.kernels import shingles, tokens
+from jobs.kernels.arrays import documents, frozen
+from jobs.kernels.hashes import _xxh3_rows as xxh3_rows
+from jobs.kernels.shingles import Shingling, hash_blocks, jaccard, jaccard_pairs, shingle_set
+from tests.jobs.kernels.shingle_oracle import (
+    HASHES,
+    UNITS,
+    hash_of_package,
+    hashes_of_python,
+    shingles_of_python,
+    sources,
+)
 
 CODE = st.text(alphabet="ab_Z9 \n\t.()\u00e9\u4e2d\U0001d4d0", max_size=80).map(str.encode)
 
 
+def words(size):
+    """Shingles of so many ASCII words."""
+    return Shingling("ascii_words", size, "xxh3")
+
+
 def test_a_renamed_variable_costs_the_shingles_that_name_it():
-    a = shingle_set(b"def area(width, height): return width * height", shingle=3)
-    b = shingle_set(b"def area(width, h): return width * h", shingle=3)
+    a = shingle_set(b"def area(width, height): return width * height", words(3))
+    b = shingle_set(b"def area(width, h): return width * h", words(3))
     assert len(a) == len(b) == 5
     assert jaccard(a, b) == 1 / 9  # all but "def area width" differ
 
 
-def shingles_of_python(text, shingle):
-    """The definition, slowly: every shingle of the text as bytes, in order and with repeats."""
-    words = re.findall(rb"[A-Za-z0-9_]+", text)
-    count = max(len(words) - shingle + 1, min(len(words), 1))
-    return [b" ".join(words[i : i + shingle]) for i in range(count)]
-
-
-def hash_of_package(data):
-    return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
-
-
-def hashes_of(text, shingle):
+def hashes_of(text, how):
     """Kernel: the shingle hashes of each document of an Arrow array, as lists."""
     found = []
-    for _, hashes, bounds in hash_blocks(documents(text), shingle):
+    for _, hashes, bounds in hash_blocks(documents(text), how):
         found += [hashes[bounds[i] : bounds[i + 1]].tolist() for i in range(len(bounds) - 1)]
     return found
 
 
-def tokens_of(data):
-    stream, starts = np.empty(len(data) + 1, np.uint8), np.empty(len(data) // 2 + 2, np.int32)
-    count = tokenise(shingles.frozen(np.frombuffer(data, np.uint8), np.uint8), 0, len(data), stream, starts)
-    return [stream[starts[i] : starts[i + 1] - 1].tobytes() for i in range(count)]
+def xxh3(data):
+    return hash_of_package(data, "xxh3")
 
 
-@functools.cache
-def sources(count):
-    """Sources of the standard library and of numpy (Python, stubs, C headers): real text, up to 60 kB each."""
-    library, package = Path(json.__file__).parents[1], Path(np.__file__).parent
-    found = [*library.glob("*.py"), *(p for kind in ("*.py", "*.pyi", "*.h") for p in package.rglob(kind))]
-    fitting = sorted(p for p in found if 0 < p.stat().st_size <= 60_000)
-    return [p.read_bytes() for p in fitting[:: len(fitting) // count][:count]]
+# ---- shingles
 
 
-# ---- tokens
-
-
-@settings(deadline=None)  # the first example may compile
-@given(st.binary(max_size=200) | CODE)
-def test_tokens_are_those_of_re_on_any_bytes(data):
-    assert tokens_of(data) == re.findall(rb"[A-Za-z0-9_]+", data)
-
-
-def test_tokens_are_those_of_re_on_real_sources():
-    for data in sources(60):
-        assert tokens_of(data) == re.findall(rb"[A-Za-z0-9_]+", data)
-
-
-def test_every_byte_value_is_told_apart_as_re_does():
-    data = bytes(byte for value in range(256) for byte in (value, ord(".")))
-    assert tokens_of(data) == re.findall(rb"[A-Za-z0-9_]+", data)
-
-
-# ---- hashes
-
-
-def test_xxh3_equals_the_package_for_every_length_and_at_any_place():
-    noise = np.random.default_rng(3).integers(0, 256, 70_000, np.uint8)
-    # 1024 bytes are a block of the long form: lengths around its multiples end with a full or an empty block.
-    for length in [*range(601), 1023, 1024, 1025, 2047, 2048, 2049, 3073, 4096, 65_537]:
-        for start in (0, 3):
-            expected = xxhash.xxh3_64_intdigest(noise[start : start + length].tobytes())
-            assert int(xxh3_64(noise, start, start + length)) == expected, (length, start)
-
-
-@pytest.mark.parametrize("shingle", [1, 2, 5, 9])
-def test_shingles_of_real_sources_hash_as_the_definition_says(shingle):
-    texts = sources(25)
-    expected = [[hash_of_package(s) for s in shingles_of_python(t, shingle)] for t in texts]
-    assert hashes_of(pa.array(texts, pa.binary()), shingle) == expected
+@pytest.mark.parametrize("size", [1, 2, 5, 9])
+@pytest.mark.parametrize("name", HASHES)
+@pytest.mark.parametrize("unit", UNITS)
+def test_shingles_of_real_sources_hash_as_the_definition_says(unit, name, size):
+    how = Shingling(unit, size, name)
+    texts = sources(25) if unit.endswith("words") else sources(25)[:8]
+    assert hashes_of(pa.array(texts, pa.binary()), how) == [hashes_of_python(text, how) for text in texts]
 
 
 @settings(deadline=None)  # the first example may compile
-@given(st.lists(CODE, max_size=8), st.integers(1, 6))
-def test_shingles_of_any_text_hash_as_the_definition_says(texts, shingle):
-    expected = [[hash_of_package(s) for s in shingles_of_python(t, shingle)] for t in texts]
-    assert hashes_of(pa.array(texts, pa.binary()), shingle) == expected
+@given(
+    st.lists(st.binary(max_size=30) | CODE, max_size=8),
+    st.builds(Shingling, st.sampled_from(UNITS), st.integers(1, 6), st.sampled_from(HASHES)),
+)
+def test_shingles_of_any_bytes_hash_as_the_definition_says(texts, how):
+    assert hashes_of(pa.array(texts, pa.binary()), how) == [hashes_of_python(text, how) for text in texts]
 
 
 def test_fewer_tokens_than_a_shingle_make_one_shingle_and_no_token_makes_none():
-    found = hashes_of(pa.array(["one", "one two three", "", " \n", "\u00e9"]), 5)
-    assert found == [[hash_of_package(b"one")], [hash_of_package(b"one two three")], [], [], []]
+    found = hashes_of(pa.array(["one", "one two three", "", " \n", "\u00e9"]), words(5))
+    assert found == [[xxh3(b"one")], [xxh3(b"one two three")], [], [], []]
 
 
 # ---- columns
@@ -119,18 +84,15 @@ def test_type_slice_and_nulls_do_not_change_what_a_document_hashes_to(kind):
     column = pa.array(texts, pa.string()).cast(kind)
     for start in range(len(texts)):
         for end in range(start, len(texts) + 1):
-            expected = [
-                [] if t is None else [hash_of_package(s) for s in shingles_of_python(t.encode(), 2)]
-                for t in texts[start:end]
-            ]
-            assert hashes_of(column[start:end], 2) == expected
+            expected = [[] if t is None else hashes_of_python(t.encode(), words(2)) for t in texts[start:end]]
+            assert hashes_of(column[start:end], words(2)) == expected
 
 
 def test_bytes_under_a_null_are_no_text():
     offsets, data = np.array([0, 4, 9], np.int32), b"lostfound"
     column = pa.StringArray.from_buffers(2, pa.py_buffer(offsets), pa.py_buffer(data), pa.py_buffer(b"\x02"))
     assert column.to_pylist() == [None, "found"]
-    assert hashes_of(column, 1) == [[], [hash_of_package(b"found")]]
+    assert hashes_of(column, words(1)) == [[], [xxh3(b"found")]]
 
 
 def test_offsets_beyond_two_gigabytes_are_followed():
@@ -142,7 +104,7 @@ def test_offsets_beyond_two_gigabytes_are_followed():
     column = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), 2, [pa.py_buffer(b"\x02"), pa.py_buffer(offsets), pa.py_buffer(data)]
     )
-    assert hashes_of(column, 2) == [[], [hash_of_package(b"far far"), hash_of_package(b"far away")]]
+    assert hashes_of(column, words(2)) == [[], [xxh3(b"far far"), xxh3(b"far away")]]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +117,7 @@ def test_offsets_beyond_two_gigabytes_are_followed():
     ],
 )
 def test_columns_without_a_byte_have_no_shingle(column):
-    assert hashes_of(column, 5) == [[]] * len(column)
+    assert hashes_of(column, words(5)) == [[]] * len(column)
 
 
 def test_blocks_cover_every_document_once_and_keep_to_their_limits(monkeypatch):
@@ -164,14 +126,14 @@ def test_blocks_cover_every_document_once_and_keep_to_their_limits(monkeypatch):
     draw = np.random.default_rng(2)
     texts = [b"ab " * n for n in draw.choice([0, 1, 5, 30, 90], 200)]
     column, firsts = documents(pa.array(texts, pa.binary())), [0]
-    for first, _, bounds in hash_blocks(column, 1):
+    for first, _, bounds in hash_blocks(column, words(1)):
         rows = len(bounds) - 1
         assert first == firsts[-1] and 1 <= rows <= 7
         assert rows == 1 or sum(map(len, texts[first : first + rows])) <= 100
         firsts.append(first + rows)
     assert firsts[-1] == 200
-    expected = [[hash_of_package(s) for s in shingles_of_python(t, 1)] for t in texts]
-    assert hashes_of(pa.array(texts, pa.binary()), 1) == expected
+    expected = [hashes_of_python(t, words(1)) for t in texts]
+    assert hashes_of(pa.array(texts, pa.binary()), words(1)) == expected
 
 
 @pytest.mark.parametrize(
@@ -196,9 +158,17 @@ def test_a_document_too_large_for_the_kernel_is_named():
         documents(column)
 
 
-def test_a_shingle_of_no_tokens_is_refused():
-    with pytest.raises(ValueError, match="shingle = 0"):
-        shingle_set(b"a b", 0)
+@pytest.mark.parametrize(
+    ("unit", "size", "name", "said"),
+    [
+        ("ascii_words", 0, "xxh3", "size = 0: expected .* at least 1"),
+        ("words", 5, "xxh3", "unit = 'words': expected one of ascii_words, unicode_words, characters, bytes"),
+        ("bytes", 5, "md5", "hash = 'md5': expected one of xxh3, sha1"),
+    ],
+)
+def test_a_shingling_that_cannot_be_is_refused(unit, size, name, said):
+    with pytest.raises(ValueError, match=said):
+        Shingling(unit, size, name)
 
 
 # ---- similarity
@@ -213,8 +183,8 @@ def test_jaccard_is_that_of_python_sets_and_zero_for_two_empty_ones(a, b):
 
 def test_a_set_is_sorted_distinct_and_equal_to_that_of_python():
     for text in sources(30):
-        expected = sorted({hash_of_package(s) for s in shingles_of_python(text, 5)})
-        assert shingle_set(text, 5).tolist() == expected
+        expected = sorted(set(hashes_of_python(text, words(5))))
+        assert shingle_set(text, words(5)).tolist() == expected
 
 
 def test_pairs_of_real_sources_have_the_jaccard_of_their_python_sets():
@@ -223,21 +193,21 @@ def test_pairs_of_real_sources_have_the_jaccard_of_their_python_sets():
     draw = np.random.default_rng(4)
     left, right = draw.integers(0, len(texts), (2, 300))
     left, right = np.append(left, np.arange(22)), np.append(right, np.arange(20, 42))
-    sets = [set(shingles_of_python(text, 5)) for text in texts]
+    sets = [set(shingles_of_python(text, words(5))) for text in texts]
     expected = [len(sets[a] & sets[b]) / max(len(sets[a] | sets[b]), 1) for a, b in zip(left, right, strict=True)]
-    found = jaccard_pairs(pa.array(texts, pa.binary()), left, right, 5)
+    found = jaccard_pairs(pa.array(texts, pa.binary()), left, right, words(5))
     assert np.abs(found - expected).max() < 1e-3  # one collision of 32-bit hashes in a set of 1,000
-    assert np.array_equal(found, jaccard_pairs(pa.array(texts, pa.large_binary()), right, left, 5))
+    assert np.array_equal(found, jaccard_pairs(pa.array(texts, pa.large_binary()), right, left, words(5)))
     assert ((np.array(expected[300:320]) > 0.5) & (np.array(expected[300:320]) < 1)).sum() >= 15
 
 
 def test_only_the_documents_that_a_pair_names_are_read():
     text = pa.array(["a b", None, "b a", "a b"])
-    assert jaccard_pairs(text, np.array([0, 3, 0, 1]), np.array([3, 2, 0, 1]), 1).tolist() == [1, 1, 1, 0]
-    assert jaccard_pairs(text, np.array([], np.int64), np.array([], np.int64), 1).shape == (0,)
+    assert jaccard_pairs(text, np.array([0, 3, 0, 1]), np.array([3, 2, 0, 1]), words(1)).tolist() == [1, 1, 1, 0]
+    assert jaccard_pairs(text, np.array([], np.int64), np.array([], np.int64), words(1)).shape == (0,)
     huge = pa.array(["x " * 2_000_000, "a b", "a c"])
     tracemalloc.start()
-    assert jaccard_pairs(huge, np.array([1]), np.array([2]), 1).tolist() == [1 / 3]
+    assert jaccard_pairs(huge, np.array([1]), np.array([2]), words(1)).tolist() == [1 / 3]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100_000
@@ -253,12 +223,12 @@ def test_only_the_documents_that_a_pair_names_are_read():
 )
 def test_pairs_outside_the_text_are_refused(left, right, said):
     with pytest.raises(ValueError, match=said):
-        jaccard_pairs(pa.array(["a", "b"]), np.array(left), np.array(right), 1)
+        jaccard_pairs(pa.array(["a", "b"]), np.array(left), np.array(right), words(1))
 
 
 def test_floats_are_no_rows():
     with pytest.raises(TypeError):
-        jaccard_pairs(pa.array(["a", "b"]), np.array([0.5]), np.array([1.0]), 1)
+        jaccard_pairs(pa.array(["a", "b"]), np.array([0.5]), np.array([1.0]), words(1))
 
 
 # ---- size
@@ -267,21 +237,21 @@ def test_floats_are_no_rows():
 def test_a_document_of_twenty_megabytes_is_one_document():
     unit = b"\n".join(sources(3))[:50_000] + b"\n"
     text = unit * 400
-    expected = sorted({hash_of_package(s) for s in shingles_of_python(unit * 2, 5)})
-    assert shingle_set(text, 5).tolist() == expected
-    (found,) = hashes_of(pa.array([text], pa.binary()), 5)
+    expected = sorted(set(hashes_of_python(unit * 2, words(5))))
+    assert shingle_set(text, words(5)).tolist() == expected
+    (found,) = hashes_of(pa.array([text], pa.binary()), words(5))
     assert len(found) == 400 * len(re.findall(rb"\w+", unit, re.ASCII)) - 4
 
 
 def test_one_token_of_twenty_megabytes_is_one_shingle():
     text = b"x" * 20_000_000
-    assert hashes_of(pa.array([text, b"y"], pa.binary()), 5) == [[hash_of_package(text)], [hash_of_package(b"y")]]
+    assert hashes_of(pa.array([text, b"y"], pa.binary()), words(5)) == [[xxh3(text)], [xxh3(b"y")]]
 
 
 def test_scratch_memory_follows_the_largest_document_and_not_the_column():
     column = documents(pa.array(["word " * 2_000] * 2_000))  # 20 MB in documents of 10 kB
     tracemalloc.start()
-    for _ in hash_blocks(column, 5):
+    for _ in hash_blocks(column, words(5)):
         pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -290,11 +260,11 @@ def test_scratch_memory_follows_the_largest_document_and_not_the_column():
 
 def test_whatever_kind_of_array_comes_one_specialisation_is_compiled():
     writable = np.array([1, 2, 3], np.uint32)
-    read_only = shingles.frozen(writable, np.uint32)
+    read_only = frozen(writable, np.uint32)
     assert writable.flags.writeable and not read_only.flags.writeable
     for a in (writable, read_only, writable[::2], [1, 2], np.array([1, 2], np.int64)):
         assert 0 < jaccard(a, read_only) <= 1
     for text in (pa.array(["a"]), pa.array([b"a"], pa.large_binary()), pa.array([], pa.string())):
-        hashes_of(text, 1)
-    for kernel in (shingles._hash_rows, shingles._jaccard):
+        hashes_of(text, words(1))
+    for kernel in (tokens._ascii_words, xxh3_rows, shingles._jaccard):
         assert len(kernel.signatures) == 1
