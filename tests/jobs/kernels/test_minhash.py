@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 import tracemalloc
@@ -74,7 +75,8 @@ def test_signatures_of_real_sources_equal_those_of_datasketch(size, permutations
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_and_hash_signs_as_datasketch_does(unit, name, permutations, seed, files):
     setting = Setting(Shingling(unit, 5, name), permutations, bands=1, rows=1, seed=seed)
-    texts = [text[:20_000] for text in sources(files) + foreign_sources()[:files]]
+    size = 20_000 if unit.endswith("words") else 3_000  # of characters and bytes there are ten times as many shingles
+    texts = [text[:size] for text in sources(files) + foreign_sources()[:files]]
     found, counts = signatures(pa.array(texts, pa.binary()), setting)
     assert found.tolist() == [signature_of_datasketch(text, setting) for text in texts]
     assert counts.tolist() == [len(shingles_of_python(text, setting.shingling)) for text in texts]
@@ -117,6 +119,20 @@ def test_the_order_and_number_of_equal_shingles_leave_the_signature_alone():
     )
     assert counts.tolist() == [3, 3, 6]
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
+@settings(deadline=None)  # the first example may compile
+@given(st.lists(st.integers(0, 40) | st.integers(2**32 - 40, 2**32 - 1) | st.integers(0, 2**32 - 1), max_size=300))
+def test_a_signature_loses_nothing_with_the_repeats_that_are_left_out(drawn):
+    kept = minhash._without_repeats(np.array(drawn, np.uint32), np.empty(16, np.uint32)).tolist()
+    assert set(kept) == set(drawn) and len(kept) <= len(drawn)
+    assert all(a != b for a, b in itertools.pairwise(kept))
+
+
+def test_text_that_repeats_itself_is_signed_as_the_set_of_its_shingles():
+    unit = b" ".join(b"t%d" % i for i in range(minhash._FEW)) + b" "
+    once, often = (pa.array([unit * times + unit[:40]], pa.binary()) for times in (1, 30))
+    assert np.array_equal(signatures(once, SMALL)[0], signatures(often, SMALL)[0])
 
 
 # ---- band hashes
