@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from jobs.code import decide, exact_dedup, ingest, language, near_dedup, redact, sample, signals
+from jobs.code import (
+    decide,
+    exact_dedup,
+    ingest,
+    language,
+    licence_claims,
+    licences,
+    near_dedup,
+    notebooks,
+    redact,
+    sample,
+    signals,
+)
 from jobs.corpus import pretrain
 from lakehouse.job import Graph
 
@@ -14,7 +26,10 @@ GRAPH = Graph.of(
         near_dedup.bands,
         near_dedup.pairs,
         near_dedup.clusters,
+        notebooks.job,
         redact.job,
+        licence_claims.job,
+        licences.job,
         signals.job,
         decide.job,
         sample.job,

@@ -1,6 +1,6 @@
 """The text that goes on: decoded, notices at the head taken out, personal data and secrets replaced by placeholders.
 
-Originals stay in bronze only. What was taken out is recorded; contents that are not text have no row here.
+The text of a notebook is its triplets of markdown, code and output. Originals stay in bronze only. What was taken out is recorded; contents that are not text have no row here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
+from jobs.code.notebooks import NotebookLimits
 from jobs.code.tables import code_contents, code_languages, code_texts
-from jobs.kernels import notices
+from jobs.kernels import notebooks, notices
 from jobs.kernels.decode import decode
 from jobs.kernels.pii import Redactor
 from lakehouse.job import Inputs, Job, Params
@@ -25,11 +26,12 @@ from lakehouse.job import Inputs, Job, Params
 class RedactParams(Params):
     comments: dict[str, Any] = Field(description="comment syntax per language")
     pii: dict[str, Any] = Field(description="patterns, validators and placeholders")
+    notebooks: NotebookLimits
 
 
 def redact(inputs: Inputs, params: RedactParams) -> DataFrame:
-    readable = inputs[code_languages].where(F.col("unreadable").isNull()).select("content_id", "language")
-    rows = inputs[code_contents].join(readable, "content_id").select("content_id", "language", "content")
+    readable = inputs[code_languages].where(F.col("unreadable").isNull()).select("content_id", "language", "type")
+    rows = inputs[code_contents].join(readable, "content_id").select("content_id", "language", "type", "content")
     columns = {column.name: column.type for column in code_texts.columns}
     return map_rows(rows, columns, partial(_redact, params=params))
 
@@ -37,10 +39,12 @@ def redact(inputs: Inputs, params: RedactParams) -> DataFrame:
 def _redact(batches: Iterator[pa.RecordBatch], params: RedactParams) -> Rows:
     syntaxes, redactor = notices.load(params.comments), Redactor.load(params.pii)
     for batch in batches:
-        for content_id, language, content in zip(*(batch[i].to_pylist() for i in range(3)), strict=True):
+        for content_id, language, kind, content in zip(*(batch[i].to_pylist() for i in range(4)), strict=True):
             text = decode(content).text
             if text is None:
                 raise ValueError(f"{content_id}: silver.code_languages calls it readable, but it does not decode.")
+            if kind == "notebook":
+                text = notebooks.render(notebooks.read(text, params.notebooks.output_characters).triplets)
             syntax = syntaxes.get(language)
             stripped = notices.strip_notice(text, syntax) if syntax else notices.Stripped(text, ())
             redacted = redactor.redact(stripped.text)

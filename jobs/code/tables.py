@@ -80,9 +80,14 @@ code_languages = Table(
     key=("content_id",),
     columns=(
         CONTENT_ID,
-        Column("language", "string", "language by name, extension or shebang; unknown when none fits"),
         Column(
-            "type", "string", "class of the language", checks=(one_of("code", "data", "text", "excluded", "unknown"),)
+            "language", "string", "language by name, extension, shebang, modeline or content; unknown when none fits"
+        ),
+        Column(
+            "type",
+            "string",
+            "class of the language",
+            checks=(one_of("code", "data", "text", "notebook", "excluded", "unknown"),),
         ),
         Column("how", "string", "what decided the language"),
         Column("encoding", "string", "encoding of the bytes, where they are text", nullable=True),
@@ -92,6 +97,34 @@ code_languages = Table(
 
 code_near = duplicate_tables("code", CONTENT_ID, document="content")
 code_bands, code_pairs, code_duplicates = code_near.bands, code_near.pairs, code_near.duplicates
+
+code_marks = Table(
+    "silver.code_marks",
+    row="one distinct content that is taken to be generated, vendored or minified",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("generated", "string", "why a program is taken to have written it", nullable=True),
+        Column("vendored", "string", "why it is taken to belong to another project", nullable=True),
+        Column("minified", "string", "why it is taken to be packed for transport", nullable=True),
+    ),
+)
+
+code_notebooks = Table(
+    "silver.code_notebooks",
+    row="one distinct notebook that could be read",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("format", "string", "version of the notebook format, as 4.5"),
+        Column("language", "string", "language of the kernel"),
+        Column("cells", "bigint", "cells that were read", checks=(between(1, None),)),
+        Column("refused", "bigint", "cells that are none and were left out"),
+        Column("triplets", "bigint", "triplets of markdown, code and output"),
+        Column("output_characters", "bigint", "characters of plain text that the cells put out", unit="characters"),
+        Column("cut", "bigint", "characters of them that were left out", unit="characters"),
+    ),
+)
 
 code_texts = Table(
     "silver.code_texts",
@@ -111,6 +144,44 @@ code_texts = Table(
             "redactions",
             "array<struct<kind:string,rule:string,start:bigint,end:bigint,placeholder:string>>",
             "what was replaced: character offsets into the text after notice removal",
+        ),
+    ),
+)
+
+code_licence_claims = Table(
+    "silver.code_licence_claims",
+    row="one thing that one content says about licences",
+    key=("content_id", "kind"),
+    columns=(
+        CONTENT_ID,
+        Column("kind", "string", "header, text (a licence file), or the name of a manifest"),
+        Column("expression", "string", "SPDX expression; null where it is not recognised", nullable=True),
+        Column("how", "string", "tag, notice, phrase, text, or the name of a manifest"),
+        Column("share", "double", "of the licence's words that are there", nullable=True, checks=(between(0, 1),)),
+        Column("detail", "string", "what was read, or why it is not recognised"),
+        Column("mentions", "array<string>", "licence files that a short unrecognised text points at"),
+    ),
+)
+
+code_licences = Table(
+    "silver.code_licences",
+    row="one distinct content with its licence",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("expression", "string", "SPDX expression; null where unknown or not recognised", nullable=True),
+        Column(
+            "how",
+            "string",
+            "what it rests on: the file's own tag, notice or phrase, the nearest folder, the source's metadata",
+            checks=(one_of("tag", "notice", "phrase", "folder", "metadata", "nothing"),),
+        ),
+        Column("evidence", "string", "what was read, or the files that say it"),
+        Column("share", "double", "of the licence's words that are there", nullable=True, checks=(between(0, 1),)),
+        Column(
+            "alternatives",
+            "array<array<string>>",
+            "what satisfies the expression: all licences of any one of these; empty where there is none",
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """Language and type of a file, from its name and, where it has no extension, its first line.
 
 The table is data (conf/file-types.yaml). Lookups are exact and keep the case: file name, extension, then the
-interpreter of a `#!` line. Content decides nothing else here: `.h` is C whatever stands in it.
+interpreter of a `#!` line. Content decides nothing else here: `.h` is C whatever stands in it (`content_types` looks).
 Cost: two dictionary lookups a file; a `#!` line is read only after both failed and within its first 256 bytes.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-TYPES = ("code", "data", "text", "excluded")
+TYPES = ("code", "data", "text", "notebook", "excluded")
 UNKNOWN = "unknown"
 
-How = Literal["name", "extension", "shebang", "unknown"]
+How = Literal["name", "extension", "shebang", "modeline", "content", "unknown"]
 
 _SHEBANG_BYTES = 256  # Linux reads no further either
 _VERSION = re.compile(r"[-.]?\d[\d.]*$")  # python3.11, lua-5.4, guile2
@@ -80,11 +80,11 @@ class FileTypes:
         extension = extension_of(name)
         found = self.names.get(name) or self.extensions.get(extension)
         if found is None and not extension:
-            found = self._by_shebang(head)
+            found = self.by_interpreter(interpreter_of(head))
         return found or _UNKNOWN
 
-    def _by_shebang(self, head: bytes) -> FileType | None:
-        program = interpreter_of(head)
+    def by_interpreter(self, program: str) -> FileType | None:
+        """The language of a program that a `#!` line names, with or without a version; None for one that is not listed."""
         return self.interpreters.get(program) or self.interpreters.get(_VERSION.sub("", program))
 
 

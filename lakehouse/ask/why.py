@@ -25,6 +25,7 @@ NEAR = 0.1  # a signal within this share of a limit is worth showing
 SHOWN = 20  # most occurrences and cluster members that are told; a licence file has thousands
 NOTICE_LINES, NOTICE_CHARS = 3, 200
 
+MARKS, NOTEBOOKS, LICENCES = "silver.code_marks", "silver.code_notebooks", "silver.code_licences"
 LANGUAGES, TEXTS, SIGNALS = "silver.code_languages", "silver.code_texts", "silver.code_signals"
 DUPLICATES, PAIRS = "silver.code_duplicates", "silver.code_pairs"
 DECISIONS, SAMPLE, PRETRAIN = "silver.code_decisions", "silver.code_sample", "gold.pretrain"
@@ -36,6 +37,7 @@ STAGES = {
     LANGUAGES: "code.language",
     DUPLICATES: "code.near_dedup",
     TEXTS: "code.redact",
+    LICENCES: "code.licences",
     SIGNALS: "code.signals",
     DECISIONS: "code.decide",
     SAMPLE: "code.sample",
@@ -60,6 +62,9 @@ class Story:
     more_occurrences: int = 0
     stands: Row | None = None
     language: Row | None = None
+    marks: Row | None = None
+    notebook: Row | None = None
+    licence: Row | None = None
     duplicate: Row | None = None
     members: Sequence[Row] = ()
     text: Row | None = None
@@ -105,6 +110,9 @@ def _facts(shelf: Shelf, content_id: str) -> dict[str, Any]:
         "more_occurrences": max(0, len(occurrences) - SHOWN),
         "stands": one(DISTINCT, *OCCURRENCE, "size", "copies"),
         "language": one(LANGUAGES, "language", "type", "how", "encoding", "unreadable"),
+        "marks": one(MARKS, "generated", "vendored", "minified"),
+        "notebook": one(NOTEBOOKS, "format", "language", "cells", "refused", "triplets", "output_characters", "cut"),
+        "licence": one(LICENCES, "expression", "how", "evidence", "share"),
         "duplicate": one(DUPLICATES, "cluster", "kept", "duplicate_of", "jaccard", "members"),
         "text": _text(one(TEXTS, "bytes", "notice", "redactions")),
         "signals": one(SIGNALS, *(name for name in shelf.columns(SIGNALS) if name != "content_id")),
@@ -196,6 +204,7 @@ def _gaps(shelf: Shelf, facts: Mapping[str, Any]) -> dict[str, str]:
         DISTINCT: facts["stands"] is None,
         LANGUAGES: facts["language"] is None,
         DUPLICATES: facts["duplicate"] is None,
+        LICENCES: facts["licence"] is None,
         TEXTS: facts["text"] is None and not unreadable,
         SIGNALS: facts["signals"] is None and not unreadable,
         DECISIONS: facts["decision"] is None,

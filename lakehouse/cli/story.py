@@ -9,7 +9,7 @@ import click
 
 from lakehouse.ask.find import DISTINCT, FILES, place
 from lakehouse.ask.sql import plain
-from lakehouse.ask.why import DECISIONS, DUPLICATES, LANGUAGES, PRETRAIN, SAMPLE, SIGNALS, TEXTS, Story
+from lakehouse.ask.why import DECISIONS, DUPLICATES, LANGUAGES, LICENCES, PRETRAIN, SAMPLE, SIGNALS, TEXTS, Story
 from lakehouse.cli.common import size
 from lakehouse.shown import visible
 
@@ -44,7 +44,11 @@ def _sections(story: Story) -> Iterator[tuple[str, list[str]]]:
         return
     yield "found", _or_gap(story, FILES, list(_found(story)))
     yield "copies", _or_gap(story, DISTINCT, _copies(story))
-    yield "language", _or_gap(story, LANGUAGES, _language(story.language))
+    yield (
+        "language",
+        _or_gap(story, LANGUAGES, [*_language(story.language), *_marks(story.marks), *_notebook(story.notebook)]),
+    )
+    yield "licence", _or_gap(story, LICENCES, _licence(story.licence))
     yield "near copies", _or_gap(story, DUPLICATES, list(_near_copies(story)))
     yield "taken out", _or_gap(story, TEXTS, list(_taken_out(story)))
     yield "rules", _or_gap(story, DECISIONS, list(_rules(story)))
@@ -95,6 +99,37 @@ def _language(row: Row | None) -> list[str]:
         return []
     read = f"not text: {row['unreadable']}" if row["unreadable"] else f"encoded in {row['encoding']}"
     return [f"{row['language']}, {row['type']}, told by {row['how']}; {read}"]
+
+
+def _marks(row: Row | None) -> list[str]:
+    return [] if row is None else [f"{mark}, by {reason}" for mark, reason in row.items() if reason is not None]
+
+
+def _notebook(row: Row | None) -> Iterator[str]:
+    if row is None:
+        return
+    left_out = f", {row['refused']} that are none" if row["refused"] else ""
+    yield f"notebook of format {row['format']} in {row['language']}: {row['cells']:,} cells{left_out}, {row['triplets']:,} triplets"
+    if row["cut"]:
+        yield f"outputs of {row['output_characters']:,} characters, {row['cut']:,} of them left out"
+
+
+_LICENCE_BY = {
+    "tag": "the SPDX tag in its header",
+    "notice": "the notice in its header",
+    "phrase": "a phrase in its header",
+    "folder": "the nearest folder that states one",
+    "metadata": "the metadata of its source",
+    "nothing": "nothing: no header, no folder and no metadata states one",
+}
+
+
+def _licence(row: Row | None) -> list[str]:
+    if row is None:
+        return []
+    share = "" if row["share"] is None else f", {row['share']:.0%} of the licence's words"
+    evidence = f": {row['evidence']}" if row["evidence"] else ""
+    return [f"{row['expression'] or 'unknown, which permits nothing'}, by {_LICENCE_BY[row['how']]}{evidence}{share}"]
 
 
 def _near_copies(story: Story) -> Iterator[str]:

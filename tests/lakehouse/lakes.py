@@ -149,11 +149,14 @@ REFUSED = (
 JOBS: tuple[tuple[str, tuple[Table, ...]], ...] = (
     ("code.ingest", (code.code_contents, code.code_files, ops.quarantine, code.code_sources)),
     ("code.exact_dedup", (code.distinct_files,)),
-    ("code.language", (code.code_languages,)),
+    ("code.language", (code.code_marks, code.code_languages)),
     ("code.bands", (code.code_bands,)),
     ("code.pairs", (code.code_pairs,)),
     ("code.near_dedup", (code.code_duplicates,)),
+    ("code.notebooks", (code.code_notebooks,)),
     ("code.redact", (code.code_texts,)),
+    ("code.licence_claims", (code.code_licence_claims,)),
+    ("code.licences", (code.code_licences,)),
     ("code.signals", (code_signals,)),
     ("code.decide", (code.code_decisions,)),
     ("code.sample", (code.code_sample,)),
@@ -294,9 +297,30 @@ def _measured(files: Sequence[File], best: Mapping[str, File]) -> dict[str, Rows
             {"content_id": key, "bands": [len(f.content), i], "setting": "5/16/16/1"} for i, (key, f) in enumerate(readable.items())
         ],
         **_near(best),
+        "silver.code_marks": [
+            {"content_id": key, "generated": None, "vendored": None, "minified": "its name, app.min.js"}
+            for key, f in best.items()
+            if ".min." in f.path
+        ],
+        "silver.code_notebooks": [],
+        "silver.code_licence_claims": [],
+        "silver.code_licences": [_licence(key, f) for key, f in best.items()],
         "silver.code_texts": texts,
         "silver.code_signals": [{"content_id": row["content_id"], **m} for row, m in zip(texts, measured, strict=True)],
     }  # fmt: skip
+
+
+def _licence(content_id: str, file: File) -> dict[str, Any]:
+    """By metadata, where that is an SPDX id."""
+    found = file.licence if file.licence in ("MIT", "Apache-2.0", "BSD-3-Clause") else None
+    return {
+        "content_id": content_id,
+        "expression": found,
+        "how": "metadata" if file.licence else "nothing",
+        "evidence": file.licence or "",
+        "share": None,
+        "alternatives": [[found]] if found else [],
+    }
 
 
 def _text(content_id: str, file: File) -> dict[str, Any]:
@@ -389,8 +413,9 @@ def _document(files: Sequence[File], best: Mapping[str, File], key: str) -> dict
 
 def _books(made: Mapping[str, Rows]) -> dict[str, Rows]:
     runs = [_run(i, job, tables, made) for i, (job, tables) in enumerate(JOBS)]
+    by_job = {run["job"]: run for run in runs}
     refused = {
-        **runs[8],
+        **by_job["code.decide"],
         "run_id": "20260115T115900.000000-1",
         "status": "gate_failed",
         "outputs": [],
@@ -424,7 +449,7 @@ def _books(made: Mapping[str, Rows]) -> dict[str, Rows]:
         "digest": "d" * 64,
         "rows": len(made["gold.pretrain"]),
         "bytes": sum(row["bytes"] for row in made["gold.pretrain"]),
-        "made_from": json.dumps([{k: runs[10][k] for k in ("job", "run_id", "run_key")}]),
+        "made_from": json.dumps([{k: by_job["corpus.pretrain"][k] for k in ("job", "run_id", "run_key")}]),
         "created_at": START + timedelta(hours=1),
     }
     return {"ops.runs": [refused, *runs], "ops.expectation_results": results, "gold.releases": [pinned]}

@@ -157,7 +157,9 @@ def test_a_run_that_failed_is_shown_with_the_first_line_of_its_error_only(tmp_pa
 
 
 def test_runs_show_time_speed_and_memory_of_the_newest_run(page: Page) -> None:
-    assert "code.decide ✓ published 1.0 1.6 0.0 1,140 15 2 1 2026-01-15 12:08" in page.said
+    (run,) = [r for r in rows()["ops.runs"] if (r["job"], r["status"]) == ("code.decide", "published")]
+    measured = f"{run['seconds']:.1f} {run['cpu_seconds']:.1f} 0.0 {run['peak_mb']:,.0f}"
+    assert f"code.decide ✓ published {measured} 15 2 1 {run['started_at']:%Y-%m-%d %H:%M}" in page.said
     assert "code.exact_dedup ✓ published 3.5 5.6 0.0 930 15 1 0 2026-01-15 12:01" in page.said
 
 
