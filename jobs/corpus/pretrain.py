@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import functions as F
 
-from jobs.code.tables import code_languages, code_sample, code_texts, distinct_files
+from jobs.code.tables import code_languages, code_licences, code_sample, code_texts, distinct_files
 from jobs.corpus.tables import pretrain as table
 from lakehouse.job import Inputs, Job, Output, Params
 from lakehouse.table import Table
@@ -20,7 +20,9 @@ def pretrain(inputs: Inputs, params: PretrainParams) -> Mapping[Table, Output]: 
     taken = inputs[code_sample].where("taken").select("content_id", "language")
     # Texts first: what they are joined with is small, so it goes to them and they stay where they are.
     texts = inputs[code_texts].select("content_id", "text", "bytes")
-    rows = texts.join(taken, "content_id").join(inputs[distinct_files], "content_id")
+    licences = inputs[code_licences].select("content_id", F.col("expression").alias("licence"))
+    files = inputs[distinct_files].drop("licence").join(licences, "content_id", "left")
+    rows = texts.join(taken, "content_id").join(files, "content_id")
     named = rows.withColumn("doc_id", F.col("content_id")).withColumn("corpus", F.lit("code"))
     changed = inputs.changed
     scope = None if changed is None else changed.select(F.col("content_id").alias("doc_id"))
@@ -30,7 +32,7 @@ def pretrain(inputs: Inputs, params: PretrainParams) -> Mapping[Table, Output]: 
 job = Job(
     "corpus.pretrain",
     about="the documents to pretrain on",
-    reads=(code_sample, distinct_files, code_languages, code_texts),
+    reads=(code_sample, distinct_files, code_languages, code_licences, code_texts),
     writes=(table,),
     params=PretrainParams,
     transform=pretrain,

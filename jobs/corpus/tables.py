@@ -19,7 +19,7 @@ pretrain = Table(
         Column("commit", "string", "commit, where known", nullable=True),
         Column("version", "string", "version of the package, where known", nullable=True),
         Column("language", "string", "programming language"),
-        Column("licence", "string", "licence that the source's metadata states, where known", nullable=True),
+        Column("licence", "string", "licence of the file as an SPDX expression, where known", nullable=True),
         Column("stars", "bigint", "stars of the repository, where known", nullable=True),
         Column("copies", "bigint", "occurrences of this content", checks=(between(1, None),)),
         Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes", checks=(between(1, None),)),

