@@ -59,6 +59,8 @@ class Count(IntEnum):
     IN_ENCODED = 19
     XML_HEAD = 20
     GENERATED_HEAD = 21
+    LONGEST_BYTE_ARRAY = 22
+    IN_BYTE_ARRAYS = 23
 
 
 def count_rows(text: pa.Array) -> Counts:
@@ -174,7 +176,8 @@ def _measure(
     _count_words(points, kinds, fold_of, words, count)
     _count_hex_words(points, kinds, count)
     _count_base64(kinds, count)
-    _count_byte_runs(points, kinds, count)
+    _count_byte_runs(points, kinds, False, count)
+    _count_byte_runs(points, kinds, True, count)
     _count_escapes(points, count)
     _read_head(points, count)
     return hashed
@@ -336,6 +339,15 @@ def _add_run(length: int, count: Counts) -> None:
 
 
 @compiled
+def _add_byte_run(length: int, spaced: bool, count: Counts) -> None:
+    if spaced:
+        count[Count.LONGEST_BYTE_ARRAY] = max(count[Count.LONGEST_BYTE_ARRAY], length)
+        count[Count.IN_BYTE_ARRAYS] += length
+    else:
+        _add_run(length, count)
+
+
+@compiled
 def _count_base64(kinds: Bytes, count: Counts) -> None:
     length = 0
     for i in range(kinds.shape[0]):
@@ -348,11 +360,12 @@ def _count_base64(kinds: Bytes, count: Counts) -> None:
 
 
 @compiled
-def _after_byte(points: Points, kinds: Bytes, i: int) -> int:
+def _after_byte(points: Points, kinds: Bytes, i: int, spaced: bool) -> int:
     """Where the byte ends that is written at i, with what may follow it; i where none is.
 
     The pattern: a word boundary, 0x or \\x or neither, two hexadecimal digits, then a comma, or a word boundary and
-    any white space. So `0x01, 0x02` is no run, and the first of `"\\x41\\x42"` is no byte: as in the recipe.
+    any white space. So `0x01, 0x02` is no run, and the first of `"\\x41\\x42"` is no byte: as in the recipe. With `spaced`
+    white space may also follow the comma.
     """
     n = points.shape[0]
     if (i > 0 and bool(kinds[i - 1] & NAME)) == bool(kinds[i] & NAME):
@@ -362,7 +375,10 @@ def _after_byte(points: Points, kinds: Bytes, i: int) -> int:
     if end > n or not _is_hex(points[digits]) or not _is_hex(points[digits + 1]):
         return i
     if end < n and points[end] == _COMMA:
-        return end + 1
+        end += 1
+        while spaced and end < n and kinds[end] & WHITE:
+            end += 1
+        return end
     if end < n and kinds[end] & NAME:
         return i
     while end < n and kinds[end] & WHITE:
@@ -371,24 +387,24 @@ def _after_byte(points: Points, kinds: Bytes, i: int) -> int:
 
 
 @compiled
-def _count_byte_runs(points: Points, kinds: Bytes, count: Counts) -> None:
+def _count_byte_runs(points: Points, kinds: Bytes, spaced: bool, count: Counts) -> None:
     i, first, length = 0, 0, 0
     while i + 1 < points.shape[0]:
         # Hardly ever true, unlike its parts and the word boundary.
         here, after = points[i], points[i + 1]
         prefixed = (after == _X) & ((here == _ZERO) | (here == _BACKSLASH))
-        end = _after_byte(points, kinds, i) if prefixed | (_is_hex(here) & _is_hex(after)) else i
+        end = _after_byte(points, kinds, i, spaced) if prefixed | (_is_hex(here) & _is_hex(after)) else i
         if end > i:
             first = i if length == 0 else first
             length += 1
             i = end
             continue
         if length >= _BYTE_RUN:
-            _add_run(i - first, count)
+            _add_byte_run(i - first, spaced, count)
         length = 0
         i += 1
     if length >= _BYTE_RUN:
-        _add_run(i - first, count)
+        _add_byte_run(i - first, spaced, count)
 
 
 @compiled

@@ -16,7 +16,9 @@ A signal is a row of `SIGNALS`: a count, or one count per another. To add one, a
 counts. Cost and memory are those of `counts`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +27,17 @@ import pyarrow as pa
 from jobs.kernels.counts import LONG_LINE, Count, Counts, count_rows
 
 
+class Part(IntEnum):
+    """What of a text is counted: all of it, or only code or comments, where the two are told apart."""
+
+    WHOLE = 0
+    CODE = 1
+    COMMENTS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A column of `signals`: `count`, or `count` per `per`.
+    """A column of `signals`: `count`, or `count` per `per`, of the parts `of` and `per_of` of the text.
 
     `empty` is the value where `per` counts nothing; None is null. `type` is pa.int64(), pa.float64() or pa.bool_().
     """
@@ -39,6 +49,8 @@ class Signal:
     count: Count
     per: Count | None = None
     empty: float | None = None
+    of: Part = Part.WHOLE
+    per_of: Part = Part.WHOLE
 
 
 SIGNALS: tuple[Signal, ...] = (
@@ -158,20 +170,24 @@ SIGNALS: tuple[Signal, ...] = (
         "duplicate_line_share",
         pa.float64(),
         "share of lines",
-        "Share of the lines that are not blank which occur twice or more (each occurrence counts) when white space is "
+        "Share of the lines of code that are not blank which occur twice or more (each occurrence counts) when white space is "
         "taken out; one character, or `},`, is never a duplicate; null without such lines. "
-        "Source: qsc_code_frac_lines_dupe_lines; simplified: comments are lines too.",
+        "Source: qsc_code_frac_lines_dupe_lines.",
         Count.REPEATED_LINES,
         per=Count.FILLED_LINES,
+        of=Part.CODE,
+        per_of=Part.CODE,
     ),
     Signal(
         "hex_word_share",
         pa.float64(),
         "share of characters",
-        "Code points of numbers such as 0x1F, as whole words, per code point; null for the empty text. "
-        "Source: qsc_code_frac_chars_hex_words; simplified: comments count too.",
+        "Code points of numbers such as 0x1F, as whole words, per code point, both outside comments; null without code. "
+        "Source: qsc_code_frac_chars_hex_words.",
         Count.IN_HEX_WORDS,
         per=Count.CHARACTERS,
+        of=Part.CODE,
+        per_of=Part.CODE,
     ),
     Signal(
         "encoded_run_max",
@@ -189,6 +205,23 @@ SIGNALS: tuple[Signal, ...] = (
         "Code points of all runs as in encoded_run_max per code point; the three kinds add up, so it may exceed 1; "
         "null for the empty text. Source: the second half of qsc_code_cate_encoded_data, which is encoded_share > 0.5.",
         Count.IN_ENCODED,
+        per=Count.CHARACTERS,
+    ),
+    Signal(
+        "byte_array_run_max",
+        pa.int64(),
+        "characters",
+        "Code points of the longest run of 8 or more bytes of two hexadecimal digits as in encoded_run_max, where white "
+        "space may follow the comma. Source: what qsc_code_cate_encoded_data means, which does not see `0x01, 0x02`.",
+        Count.LONGEST_BYTE_ARRAY,
+    ),
+    Signal(
+        "byte_array_share",
+        pa.float64(),
+        "share of characters",
+        "Code points of all runs as in byte_array_run_max per code point; null for the empty text. "
+        "Source: what qsc_code_cate_encoded_data means.",
+        Count.IN_BYTE_ARRAYS,
         per=Count.CHARACTERS,
     ),
     Signal(
@@ -210,47 +243,60 @@ SIGNALS: tuple[Signal, ...] = (
         "todo_line_share",
         pa.float64(),
         "share of lines",
-        "Lines that hold `todo`, `fixme` or `your code here` in any case, per line; null for the empty text. "
-        "Source: qsc_code_frac_lines_prompt_comments; simplified: code counts as well as comments.",
+        "Lines whose comment holds `todo`, `fixme` or `your code here` in any case, per line; null for the empty text. "
+        "Source: qsc_code_frac_lines_prompt_comments, which takes line comments in a row for one line.",
         Count.TODO_LINES,
         per=Count.LINES,
+        of=Part.COMMENTS,
     ),
     Signal(
         "assert_line_share",
         pa.float64(),
         "share of lines",
-        "Lines that hold `assert` in any case, per line that is not blank; null without such lines. "
-        "Source: qsc_code_frac_lines_assert; simplified: comments are lines too.",
+        "Lines of code that hold `assert` in any case, per line that is not blank; null without such lines. "
+        "Source: qsc_code_frac_lines_assert.",
         Count.ASSERT_LINES,
         per=Count.FILLED_LINES,
+        of=Part.CODE,
+        per_of=Part.CODE,
     ),
 )
 
 
-def signals(text: pa.Array) -> pa.RecordBatch:
+def signals(text: pa.Array, code: pa.Array | None = None, comments: pa.Array | None = None) -> pa.RecordBatch:
     """The signals of every document: one column per row of SIGNALS, in that order. A null has only nulls.
 
-    `text` is an Array of string or large_string, slices allowed. Raises ValueError for another type, for bytes that
-    are not UTF-8, and for a document of more than `shingles.MAX_DOCUMENT_BYTES`.
+    `text` is an Array of string or large_string, slices allowed; `code` and `comments` are its parts, as long. Where a
+    part is not given, the whole text stands for it. Raises ValueError for another type, for bytes that are not UTF-8,
+    and for a document of more than `shingles.MAX_DOCUMENT_BYTES`.
     """
+    _check(text)
+    null = text.is_null().to_numpy(zero_copy_only=False)
+    counts = count_rows(text)
+    parts = {Part.WHOLE: counts}
+    for part, given in ((Part.CODE, code), (Part.COMMENTS, comments)):
+        if given is not None:
+            _check(given)
+        parts[part] = counts if given is None else count_rows(given)
+    columns = [_column(signal, parts, null) for signal in SIGNALS]
+    return pa.RecordBatch.from_arrays(columns, names=[signal.name for signal in SIGNALS])
+
+
+def _check(text: pa.Array) -> None:
     if not isinstance(text, pa.Array) or text.type not in (pa.string(), pa.large_string()):
         found = text.type if isinstance(text, pa.Array) else type(text).__name__
         raise ValueError(
             f"text is {found}: expected an Array of string or large_string. Decode bytes with `jobs.kernels.decode`, "
             f"or pass the chunks of a ChunkedArray one by one."
         )
-    text.validate(full=True)  # 0.1 ns a byte; the passes below trust it
-    null = text.is_null().to_numpy(zero_copy_only=False)
-    counts = count_rows(text)
-    columns = [_column(signal, counts, null) for signal in SIGNALS]
-    return pa.RecordBatch.from_arrays(columns, names=[signal.name for signal in SIGNALS])
+    text.validate(full=True)  # 0.1 ns a byte; the passes over it trust it
 
 
-def _column(signal: Signal, counts: Counts, null: npt.NDArray[np.bool_]) -> pa.Array:
-    value = counts[signal.count]
+def _column(signal: Signal, parts: Mapping[Part, Counts], null: npt.NDArray[np.bool_]) -> pa.Array:
+    value = parts[signal.of][signal.count]
     if signal.per is None:
         return pa.array(value.astype(bool) if signal.type == pa.bool_() else value, signal.type, mask=null)
-    per = counts[signal.per]
+    per = parts[signal.per_of][signal.per]
     share = np.full(len(value), np.nan if signal.empty is None else signal.empty)
     np.divide(value, per, out=share, where=per > 0)
     return pa.array(share, signal.type, mask=null | np.isnan(share))

@@ -41,6 +41,8 @@ def test_a_file_is_measured():
         "hex_word_share": 4 / 41,
         "encoded_run_max": 0,
         "encoded_share": 0.0,
+        "byte_array_run_max": 0,
+        "byte_array_share": 0.0,
         "xml_head": False,
         "auto_generated": False,
         "todo_line_share": 1 / 4,
@@ -83,6 +85,7 @@ ENCODED = (
     re.compile(rf"(?:{EDGE}(?:0x|\\x)?[0-9a-fA-F]{{2}}(?:,|{EDGE}[{SPACE_U}]*)){{8,}}"),
     re.compile(r"(?:\\u[0-9a-fA-F]{4}){8,}"),
 )
+BYTE_ARRAY = re.compile(rf"(?:{EDGE}(?:0x|\\x)?[0-9a-fA-F]{{2}}(?:,[{SPACE_U}]*|{EDGE}[{SPACE_U}]*)){{8,}}")
 
 
 def fold(character):
@@ -107,6 +110,7 @@ def expected(text):
     squeezed = [re.sub(f"[{SPACE_U}]", "", line) for line in filled]
     often = Counter(squeezed)
     runs = [len(run[0]) for kind in ENCODED for run in kind.finditer(text)]
+    arrays = [len(run[0]) for run in BYTE_ARRAY.finditer(text)]
     head = text[:200].lower()
     return {
         "size_bytes": len(text.encode()),
@@ -128,6 +132,8 @@ def expected(text):
         "hex_word_share": share(sum(len(word[0]) for word in HEX_WORD.finditer(text)), len(text)),
         "encoded_run_max": max(runs, default=0),
         "encoded_share": share(sum(runs), len(text)),
+        "byte_array_run_max": max(arrays, default=0),
+        "byte_array_share": share(sum(arrays), len(text)),
         "xml_head": "<?xml version=" in text[:100],
         "auto_generated": any(mark in head for mark in ("generate", "autogen", "do not edit")),
         "todo_line_share": share(
