@@ -59,7 +59,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """`how`: main, whole or flat. `note`: why the text is empty or flat; "" where all is well."""
+    """`how`: main, whole or flat. `note`: why the text is empty or flat; "" where all is well. Characters of kept code."""
 
     text: str
     title: str
@@ -67,6 +67,7 @@ class Extracted:
     note: str
     code_blocks: int
     code_blocks_kept: int
+    code_characters: int
 
 
 @cache
@@ -80,7 +81,7 @@ def extract(html: str) -> Extracted:
     data = html.encode("utf-8", "surrogatepass")
     scanned = scan(data)
     if reason := _too_costly(scanned.cost):
-        return Extracted(scanned.text, "", "flat", reason, 0, 0)
+        return Extracted(scanned.text, "", "flat", reason, 0, 0, 0)
     source, blocks = _taken_out(data, scanned.regions)
     return _content(source, blocks)
 
@@ -109,7 +110,7 @@ def _content(source: str, blocks: list[Block]) -> Extracted:
         how, text = "whole", _plain(tree, main=False)
     pieces = _STANDS_FOR.split(text)  # text, number, text, number, ..., text
     numbers = [int(number) for number in pieces[1::2]]
-    kept = sum(blocks[number].is_code for number in set(numbers))
+    kept = [blocks[number].text for number in set(numbers) if blocks[number].is_code]
     parts = [_MANY_LINES.sub("\n\n", pieces[0])]
     for number, piece in zip(numbers, pieces[2::2], strict=True):
         block, after = blocks[number], _MANY_LINES.sub("\n\n", piece)
@@ -118,7 +119,8 @@ def _content(source: str, blocks: list[Block]) -> Extracted:
             after = "\n\n" + after.lstrip("\n")
         parts += [block.text, after]
     whole = "".join(parts).strip("\n")
-    return Extracted(whole, title, how, "" if whole.strip() else "no visible text", code, kept)
+    note = "" if whole.strip() else "no visible text"
+    return Extracted(whole, title, how, note, code, len(kept), sum(map(len, kept)))
 
 
 def _plain(tree: Any, *, main: bool) -> str:
