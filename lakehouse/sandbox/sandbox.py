@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from lakehouse.errors import MachineError
-from lakehouse.sandbox.bwrap import MEND, SANDBOX_ID, interpreter, wall
+from lakehouse.sandbox.bwrap import MEND, PACKAGES, SANDBOX_ID, interpreter, wall
 from lakehouse.sandbox.verdict import Limits, Program, Verdict, read_verdict
 
 START_SECONDS = 60  # a cold disk and a busy machine; usually a tenth of a second
@@ -34,10 +34,13 @@ ANSWER_BYTES = 1 << 20
 
 
 class Sandbox:
-    """A fork server behind the wall. Raises MachineError where the wall cannot be built or does not hold."""
+    """A fork server behind the wall. Raises MachineError where the wall cannot be built or does not hold.
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    `packages`: a folder of installed packages that programs may import, read-only; without it the standard library alone.
+    """
+
+    def __init__(self, limits: Limits, *, packages: Path | None = None) -> None:
+        self.limits, self._packages = limits, packages
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the sandbox
         self._process: subprocess.Popen[bytes] | None = None
         self._start()
@@ -69,8 +72,9 @@ class Sandbox:
         self._errors.close()
 
     def _start(self) -> None:
-        limits = json.dumps({**self.limits.model_dump(), "id": SANDBOX_ID})
-        command = [*wall(), str(interpreter()), "-S", "-s", "-P", "-B", "-m", "inside.server", limits]
+        given = {"id": SANDBOX_ID, "packages": PACKAGES if self._packages else ""}
+        limits = json.dumps(self.limits.model_dump() | given)
+        command = [*wall(self._packages), str(interpreter()), "-S", "-s", "-P", "-B", "-m", "inside.server", limits]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env={}, start_new_session=True
         )
@@ -145,9 +149,9 @@ def _frame(data: bytes) -> bytes:
 class Pool:
     """Several sandboxes side by side, one thread each. Verdicts come in the order of the programs."""
 
-    def __init__(self, limits: Limits, workers: int) -> None:
+    def __init__(self, limits: Limits, workers: int, *, packages: Path | None = None) -> None:
         self._idle: SimpleQueue[Sandbox] = SimpleQueue()
-        self._all = [Sandbox(limits) for _ in range(workers)]
+        self._all = [Sandbox(limits, packages=packages) for _ in range(workers)]
         for sandbox in self._all:
             self._idle.put(sandbox)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="sandbox")

@@ -49,6 +49,8 @@ def main() -> None:
         os.setgid(LIMITS["id"])
         os.setuid(LIMITS["id"])
     kernel.debuggable(False)
+    if LIMITS["packages"]:
+        sys.path.append(LIMITS["packages"])  # at the end: no package stands in for a module of the standard library
     os.dup2(1, ANSWERS)
     os.dup2(os.open("/dev/null", os.O_RDWR), NOTHING)
     os.dup2(NOTHING, 1)

@@ -20,10 +20,11 @@ from lakehouse.sandbox import Limits, Pool, Program
 from lakehouse.sandbox.stub import stub
 
 FILES = {"HumanEval+": "humanevalplus/HumanEvalPlus.jsonl.gz", "MBPP+": "mbppplus/MbppPlus.jsonl.gz"}
-INPUTS = 60  # of the larger inputs, evenly taken
+INPUTS = 15  # of the larger inputs, evenly taken
 
 # The reference runs beside the tests, in their process; an input that it does not take is skipped.
 LARGER = """
+from math import inf, nan
 def _compare():
     space = {{}}
     exec({reference!r}, space)
@@ -38,6 +39,8 @@ def _compare():
         try:
             expected = space[{name!r}](*copy.deepcopy(given))
         except Exception:
+            continue
+        if len(repr(expected)) > 1_000_000:  # says nothing more, and takes seconds to compare
             continue
         assert close({name}(*given), expected), given
 _compare()
@@ -58,7 +61,8 @@ def tasks(shared: Path, benchmark: str) -> Iterator[Task]:
             row: dict[str, Any] = json.loads(line)
             name = row["entry_point"]
             solution = row["prompt"] + row["canonical_solution"]
-            own = f"{row['test']}\ncheck({name})\n" if "test" in row else row["assertion"]
+            # Some of MBPP's own assertions use math without importing it.
+            own = f"{row['test']}\ncheck({name})\n" if "test" in row else f"import math\n{row['assertion']}"
             plus = row["plus_input"] if isinstance(row["plus_input"], list) else []
             inputs = plus[:: max(1, len(plus) // INPUTS)]
             larger = LARGER.format(reference=solution, atol=row["atol"], inputs=inputs, name=name)

@@ -443,6 +443,6 @@ def test_the_number_of_probes_is_what_we_say() -> None:
 def test_a_sandbox_without_isolation_is_never_a_bare_process(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
     from lakehouse.sandbox import sandbox as module
 
-    monkeypatch.setattr(module, "wall", lambda: ["/usr/bin/env", "PYTHONPATH=" + str(Path(module.__file__).parent)])
+    monkeypatch.setattr(module, "wall", lambda _: ["/usr/bin/env", "PYTHONPATH=" + str(Path(module.__file__).parent)])
     with pytest.raises(MachineError, match=r"does not isolate|did not start"):
         Sandbox(limits)

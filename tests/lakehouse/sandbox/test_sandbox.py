@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import psutil
 import pytest
@@ -224,6 +225,16 @@ def test_chance_follows_the_seed_of_the_program(sandbox: Sandbox) -> None:
     lucky = "import random\ndef f(): return random.random()"
     values = [sandbox.run(Program(f"{lucky}\nprint(f())", "pass", seed=seed)).output for seed in (1, 1, 2)]
     assert values[0] == values[1] != values[2]
+
+
+def test_packages_are_there_where_they_are_given_and_nowhere_else(limits: Limits, sandbox: Sandbox) -> None:
+    import attr
+
+    uses = "import attr\n@attr.s(auto_attribs=True)\nclass Point:\n    x: int\n    y: int = 2\n"
+    assert run(sandbox, uses, "assert Point(1).y == 2").end == "missing_module"
+    with Sandbox(limits, packages=Path(attr.__file__).parent.parent) as more:
+        assert run(more, uses, "assert Point(1).y == 2").passed
+        assert run(more, "def write(): open('/codelake/packages/planted', 'w')", "write()").end == "error"
 
 
 def test_too_long_a_source_is_refused_unread(sandbox: Sandbox) -> None:
