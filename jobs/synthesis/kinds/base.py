@@ -49,6 +49,7 @@ class Draft:
     entry_point: str = ""
     tests: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()  # what else is known of it, as `name=value`
 
 
 Writing = Generator[Request, Answer, Draft]
@@ -63,7 +64,7 @@ class Settings:
     prompts: Mapping[str, Template]
     sample: int = 0
     re_asks: int = 0
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def request(self, prompt: str, values: Mapping[str, str], schema: Mapping[str, Any] | None = None) -> Request:
         """Raises ValueError where the prompt is not configured or the slots do not fit."""
@@ -77,13 +78,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Kind:
-    """`prompts`: names of the templates it needs; `options`: numbers it needs, each with what it means."""
+    """`prompts`: names of the templates it needs; `options`: what else it needs to know, each with what it means.
+
+    `uses_packages`: its programs may import the packages that are installed here.
+    """
 
     name: str
     about: str
     write: Callable[[Seed, Settings], Writing]
     prompts: tuple[str, ...]
     options: Mapping[str, str] = field(default_factory=dict)
+    uses_packages: bool = False
 
 
 def text_of(request: Request) -> Generator[Request, Answer, str]:

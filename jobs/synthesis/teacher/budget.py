@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from jobs.synthesis.teacher.request import Answer, Request
+from jobs.synthesis.teacher.request import Answer, Request, TeacherError
 
 
 class Price(BaseModel):
@@ -45,12 +45,12 @@ class Prices:
     prices: Sequence[Price]
 
     def of(self, model: str, day: datetime.date) -> Price:
-        """The price of a model on a day. Raises ValueError where there is none: an unknown price has no budget."""
+        """The price of a model on a day. Raises TeacherError where there is none: an unknown price has no budget."""
         found = [p for p in self.prices if p.model == model and p.since <= day and (p.until is None or day <= p.until)]
         if len(found) != 1:
             known = ", ".join(sorted({p.model for p in self.prices})) or "none"
             count = "no price" if not found else f"{len(found)} prices"
-            raise ValueError(
+            raise TeacherError(
                 f"{count} of {model!r} on {day}: expected one. Models with prices: {known}. Add it to the prices in the"
                 " configuration, with 0 for a model of your own. Nothing was asked."
             )

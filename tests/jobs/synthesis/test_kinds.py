@@ -5,6 +5,7 @@ draft = drive(KINDS["snippets"].write(seed, settings), answer_of)
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from jobs.synthesis import packages
 from jobs.synthesis.journal import Journal
 from jobs.synthesis.kinds import KINDS, Draft, Rejected, Seed, Settings, drive
+from jobs.synthesis.kinds.diverse import specification
 from jobs.synthesis.kinds.sections import assertions, blocks, entry_point, sections
 from jobs.synthesis.prompts import Template
-from jobs.synthesis.teacher import Answer, Request
+from jobs.synthesis.teacher import Answer, Request, TeacherError
 from jobs.synthesis.verify import verify
 from jobs.synthesis.waves import waves, write_wave
 from lakehouse.config import conf_dir
@@ -24,7 +27,14 @@ from lakehouse.errors import MachineError
 from lakehouse.sandbox import Limits, Pool
 from tests.jobs.synthesis.writer import OUTCOMES, Writer
 
-OPTIONS = {"snippets": {"tests": 3.0}, "educational": {"score": 3.0, "tests": 10.0}, "textbooks": {"words": 200.0}}
+SPECIFICATION = {"language": {"Python": 1.0}, "difficulty": {"easy": 0.25, "hard": 0.75}, "type": {"algorithm": 1.0}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "package": {"packages": ("attr",), "tests": 4},
+    "diverse": {"specification": SPECIFICATION, "tests": 4},
+    "snippets": {"tests": 3.0},
+    "educational": {"score": 3.0, "tests": 10.0},
+    "textbooks": {"words": 200.0},
+}
 
 
 def prompts() -> dict[str, Template]:
@@ -37,7 +47,7 @@ def settings(kind: str, **given: Any) -> Settings:
 
 
 def seed(kind: str, said: str = "good", number: int = 1) -> Seed:
-    text = f"# outcome: {said}\n# number: {number}\nprint('{{{{seed}}}} and more')\n"
+    text = f"# outcome: {said}\n# number: {number}\nimport attr\nprint(attr.asdict, '{{{{seed}}}} and more')\n# Add the number.\n"
     return Seed(f"{kind}-{said}-{number}", kind, "python", text)
 
 
@@ -74,7 +84,9 @@ def test_a_changed_text_is_another_template_even_under_the_same_version() -> Non
 
 def test_every_prompt_that_comes_with_codelake_is_used_and_has_its_slots() -> None:
     needed = {prompt for kind in KINDS.values() for prompt in kind.prompts}
-    assert needed == prompts().keys()
+    assert needed == {name.removesuffix("-small") for name in prompts()}
+    for small in (name for name in prompts() if name.endswith("-small")):  # for small models; takes the other's place
+        assert set(prompts()[small].slots) == set(prompts()[small.removesuffix("-small")].slots)
     for kind in KINDS:
         assert draft(kind).output
 
@@ -149,12 +161,53 @@ def test_a_snippet_is_code_with_tests_and_a_textbook_is_prose_around_code() -> N
         ("educational", "chatter", "section_missing"),
         ("educational", "few tests", "wrong_number_of_tests"),
         ("educational", "low score", "low_score"),
+        ("package", "wrong", "no_such_api"),
+        ("package", "chatter", "api_not_used"),
+        ("diverse", "chatter", "no_sentences"),
     ],
 )
 def test_what_is_no_sample_says_why(kind: str, said: str, reason: str) -> None:
     with pytest.raises(Rejected) as verdict:
         draft(kind, said)
     assert verdict.value.reason == reason
+
+
+def test_the_documentation_in_the_prompt_is_that_of_the_installed_version() -> None:
+    from importlib.metadata import version
+
+    request = next(KINDS["package"].write(seed("package"), settings("package")))
+    text = request.messages[1].content
+    assert f"attr {version('attrs')}" in text
+    assert "needs at least one of these: attr.asdict." in text
+    assert "asdict(inst" in text
+    assert "Return the *attrs* attribute values of *inst* as a dict." in text
+    made = draft("package")
+    assert made.labels == ("package=attr", f"version={version('attrs')}")
+
+
+def test_names_are_followed_through_aliases_and_looked_up_in_the_package() -> None:
+    code = "import os.path as p, json\nfrom json import dumps as d, decoder\np.join(1)\njson.loads(x).y\nd(1)\ndecoder.scanner"
+    used = packages.names_used(ast.parse(code), "json")
+    assert used == {"json", "json.dumps", "json.decoder", "json.loads", "json.decoder.scanner"}
+    assert packages.names_used(ast.parse(code), "os") == {"os.path", "os.path.join"}
+    assert all(map(packages.exists, used))
+    assert packages.exists("xml.etree.ElementTree.parse")  # a submodule that nobody has imported yet
+    assert not any(map(packages.exists, ("json.lods", "json.decoder.x.y", "nobody_has_this.x", "xml.etre.ElementTree")))
+    with pytest.raises(TeacherError, match="'nobody_has_this' is not installed here"):
+        packages.package("nobody_has_this")
+
+
+def test_what_is_run_of_a_diverse_sample_is_the_refined_answer() -> None:
+    made = draft("diverse", "wrong")
+    assert "x - 1" in made.code
+    assert "Adding is enough." in made.output
+    assert made.code in made.output
+
+
+def test_the_task_specification_holds_over_many_seeds() -> None:
+    drawn = [specification(f"seed {i}", SPECIFICATION)["difficulty"] for i in range(4000)]
+    assert abs(drawn.count("easy") / 4000 - 0.25) < 0.02  # three standard deviations
+    assert specification("seed 7", SPECIFICATION) == specification("seed 7", SPECIFICATION)
 
 
 def test_an_answer_against_the_schema_is_asked_for_again_and_only_so_often() -> None:

@@ -46,6 +46,15 @@ def reply(body: dict[str, Any]) -> str:
         if said == "schema" and not repaired:
             return json.dumps({"score": "high", "reason": "it is clear"})
         return json.dumps({"score": 1 if said == "low score" else 4, "reason": "it is clear"})
+    if "pick up to three sentences" in text:
+        line = next(line for line in text.splitlines() if "# outcome" in line)
+        return json.dumps({"sentences": ["Nobody ever wrote this." if said == "chatter" else line]})
+    if text.startswith("Write one question of type"):
+        return f"Write `plus(x)` that adds {n}. # outcome: {said}"
+    if "Write the final answer" in text:
+        return f"Adding is enough.\n\n```python\n{_code('wrong' if said == 'wrong' else 'good', n)}```\n"
+    if "Problem" in text and "Documentation of version" in text:
+        return _about_attr(said)
     if "take one function" in text:
         return f"## Task\nAdd {n} to a number.\n## Function\n```python\n{_code(said, n)}```\n"
     if "short chapter" in text:
@@ -60,6 +69,16 @@ def reply(body: dict[str, Any]) -> str:
             f"## Solution\n```python\n{code}```\n## Tests\n```python\n{tests}```\n"
         )
     return f"```python\n{code}```\n\n```python\n{tests}```\n"
+
+
+def _about_attr(said: str) -> str:
+    call = {"wrong": "attr.no_such_thing(x)", "chatter": "dict(x=x)"}.get(said, "attr.asdict(Point(x))")
+    code = f"import attr\n\n@attr.define\nclass Point:\n    x: int\n\ndef as_dict(x):\n    return {call}\n"
+    tests = "".join(f"assert as_dict({i})['x'] == {i}\n" for i in range(4))
+    return (
+        "## Problem\nWith attr, write `as_dict(x)`.\n## Solution\nattr knows how.\n\n"
+        f"```python\n{code}```\n## Tests\n```python\n{tests}```\n"
+    )
 
 
 def _code(said: str, n: int) -> str:
