@@ -30,6 +30,8 @@ def _compare():
     exec({reference!r}, space)
     import copy
     def close(a, b):
+        if type(b).__module__ == 're':  # a match: of objects that stay with the solution only the truth is compared
+            return bool(a) == bool(b)
         if isinstance(a, float) or isinstance(b, float):
             return a == b or a != a and b != b or abs(a - b) <= max({atol}, 1e-6)
         if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
