@@ -86,19 +86,28 @@ class Verdict:
         return cls(end, "", detail, 0.0, 0.0, "", 0)
 
 
+_STOPPED = {
+    "timeout": "not done after {limits.wall_seconds:g} s",
+    "memory_limit": "more than {limits.memory} bytes of memory",
+    "process_limit": "more than {limits.processes} processes",
+    "verdict": "the tests' process wrote more than a verdict",
+}
+
+
 def read_verdict(answer: dict[str, Any], limits: Limits) -> Verdict:
     """The verdict in a fork server's answer; anything that is not exactly one counts against the program."""
     end: Any = "exited"
     where, detail, line = "tests", f"the tests' process ended with {answer['status']}", None
-    if answer["stopped"]:
-        end = "broken" if answer["stopped"] == "verdict" else answer["stopped"]
-        detail = f"stopped after {answer['wall']:.2f} s"
+    stopped = str(answer["stopped"])
+    if stopped:
+        end = "broken" if stopped == "verdict" else stopped
+        detail = _STOPPED[stopped].format(limits=limits)  # no measured value: equal programs get equal verdicts
     else:
         said = _said(str(answer["said"]))
         if said is not None:
             end, where, detail, line = said["end"], said["where"], said["detail"], said.get("line")
     if int(answer["output_bytes"]) > limits.output_bytes and end != "timeout":
-        end, detail = "output_limit", f"{answer['output_bytes']} bytes of output: at most {limits.output_bytes}"
+        end, detail = "output_limit", f"more than {limits.output_bytes} bytes of output"
     times = (float(answer["wall"]), float(answer["cpu"]))
     return Verdict(end, where, detail, *times, str(answer["output"]), int(answer["output_bytes"]), line)
 

@@ -261,8 +261,9 @@ def _end_of(solution: int, verdict: dict[str, Any], script: bool) -> dict[str, A
     if script and code == 0:  # os._exit(0): of a script only its output is judged
         return {"end": "passed", "where": "", "detail": ""}
     # Past the soft limit the kernel sends SIGXCPU, past the hard one SIGKILL.
-    end = "cpu_limit" if -code in (signal.SIGXCPU, signal.SIGKILL) else "exited"
-    return {"end": end, "detail": f"the solution's process ended with {code} ({verdict['detail']})"}
+    if -code in (signal.SIGXCPU, signal.SIGKILL):
+        return {"end": "cpu_limit", "detail": f"more than {LIMITS['cpu_seconds']} s of CPU time"}
+    return {"end": "exited", "detail": f"the solution's process ended with {code} before its tests did"}
 
 
 # -- solution
