@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,6 +22,7 @@ from lakehouse.job import Graph, Params
 
 # The C loader reads the file-type table in 20 ms, the Python one in 400; some builds of PyYAML lack it.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Checked = TypeVar("Checked", bound=BaseModel)
 _INCLUDE = re.compile(r"^\$\{conf:([^}]+)\}$")
 
 
@@ -91,7 +92,11 @@ def load(
     paths = [conf_dir() / "base.yaml"]
     if profile:
         paths.append(_profile(profile))
-    paths += files
+    return _validated(graph, *merge([*paths, *files], overrides))
+
+
+def merge(paths: Sequence[Path], overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The files merged in order under the overrides, and for every key where it was set."""
     origin: dict[str, str] = {}
     values: dict[str, Any] = {}
     for path in paths:
@@ -103,7 +108,15 @@ def load(
         for part in reversed(key.split(".")):
             patch = {part: patch}
         values = _merged(values, patch)
-    return _validated(graph, values, origin)
+    return values, origin
+
+
+def validated(model: type[Checked], values: Mapping[str, Any], origin: Mapping[str, str]) -> Checked:
+    """All of `values` as one model. Raises ConfigError naming file, line, key, value, what is allowed."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain("", model, error, origin)) from error
 
 
 def profiles() -> list[str]:
@@ -228,7 +241,7 @@ def _refuse_unknown(values: Mapping[str, Any], models: Mapping[str, Any], origin
 def _explain(name: str, model: type[BaseModel], error: ValidationError, origin: Mapping[str, str]) -> str:
     lines = []
     for fault in error.errors():
-        key = ".".join([name, *(str(part) for part in fault["loc"])])
+        key = ".".join(part for part in [name, *map(str, fault["loc"])] if part)
         where = next((origin[k] for k in _prefixes(key) if k in origin), "?")
         if fault["type"] == "extra_forbidden":
             allowed = _fields(model, fault["loc"][:-1])
@@ -236,8 +249,10 @@ def _explain(name: str, model: type[BaseModel], error: ValidationError, origin: 
         elif fault["type"] == "missing":
             said = "missing: give it a value."
         else:
-            said = f"{fault['msg']} (found {fault['input']!r})."
-        lines.append(f"{where}: {key}: {said}")
+            # Where a rule spans several keys, what was found is all of them.
+            found = "" if isinstance(fault["input"], dict) else f" (found {fault['input']!r})"
+            said = f"{fault['msg']}{found}."
+        lines.append(f"{where}: {key}: {said}" if key else said)
     return "\n".join([*lines, "Nothing was read or written."])
 
 

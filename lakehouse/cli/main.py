@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": ("setup", "doctor"),
     "setup": ("setup", "setup"),
     "quickstart": ("quickstart", "quickstart"),
+    "train": ("training.cli", "train"),  # a dotted name is a module outside this package
 }
 
 
@@ -41,7 +42,8 @@ class Lazy(click.Group):
         import importlib
 
         module, function = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"lakehouse.cli.{module}"), function)
+        name = module if "." in module else f"lakehouse.cli.{module}"
+        command: click.Command = getattr(importlib.import_module(name), function)
         return command
 
 

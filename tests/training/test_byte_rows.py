@@ -1,0 +1,55 @@
+"""Documents become rows of bytes, none lost and none doubled.
+
+packed(of_release("lake", "first", "gold.pretrain"), Path("runs/rows"), row_tokens=256)
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lakehouse.errors import InputError
+from training.byte_rows import END, packed
+from training.pins import Pin
+
+
+def documents(folder: Path, texts: list[str]) -> Pin:
+    rows = {"doc_id": [f"d{n:03}" for n in range(len(texts))], "text": texts, "source": ["a"] * len(texts)}
+    write_deltalake(str(folder / "documents"), pa.table(rows))
+    return Pin(str(folder / "documents"), 0)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=8), st.integers(1, 12))
+def test_rows_joined_are_the_documents(texts: list[str], row_tokens: int) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        pin = packed(documents(Path(temporary), texts), Path(temporary) / "rows", row_tokens=row_tokens)
+        rows = DeltaTable(pin.location).to_pyarrow_table().sort_by("sequence_id").to_pylist()
+    assert {len(row["input_ids"]) for row in rows[:-1]} <= {row_tokens}
+    stream = [i for row in rows for i in row["input_ids"]]
+    assert stream == [i for text in texts for i in (*text.encode(), END)]
+    for row in rows:
+        begun = [n for n, i in enumerate(row["input_ids"]) if n == 0 or row["input_ids"][n - 1] == END]
+        assert row["doc_starts"] == begun
+        assert len(row["doc_ids"]) == len(begun)
+    belonging = [d for row in rows for d in row["doc_ids"]]
+    assert sorted(set(belonging)) == sorted(f"d{n:03}" for n in range(len(texts)))
+    assert belonging == sorted(belonging)
+
+
+def test_the_same_documents_are_packed_once_and_one_source_can_be_chosen(tmp_path: Path) -> None:
+    pin = documents(tmp_path, ["one", "two"])
+    made = packed(pin, tmp_path / "rows", row_tokens=4)
+    written = Path(made.location).stat().st_mtime_ns
+    assert packed(pin, tmp_path / "rows", row_tokens=4) == made
+    assert Path(made.location).stat().st_mtime_ns == written
+    assert packed(pin, tmp_path / "rows", row_tokens=8) != made
+    assert packed(pin, tmp_path / "rows", row_tokens=4, source="a") != made
+    with pytest.raises(InputError, match="no document to pack"):
+        packed(pin, tmp_path / "rows", row_tokens=4, source="b")

@@ -1,0 +1,84 @@
+"""`codelake train`: start a training run or go on with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from lakehouse.cli.common import Settings, as_json, configured, table
+from lakehouse.errors import ConfigError, JobFailed, MachineError
+
+if TYPE_CHECKING:
+    from training.config import RunConfig
+
+NEEDED = ("torch", "transformers", "deepspeed", "mlflow")
+
+
+@click.command(context_settings={"show_default": True})
+@configured
+@click.option("--ranks", type=click.IntRange(1), default=1, help="Processes on this machine, one a GPU.")
+@click.option("--steps", type=click.IntRange(1), help="End after so many optimizer steps, with a checkpoint.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--local_rank", type=int, hidden=True, help="Given by the deepspeed launcher; RANK says more.")
+def train(settings: Settings, ranks: int, steps: int | None, json_: bool, quiet: bool, local_rank: int | None) -> None:  # noqa: ARG001
+    """Train a model on a release. The same command goes on after a kill, with any number of ranks.
+
+    \b
+      codelake train --profile tiny                     a small model on the quickstart's release, on two cores
+      codelake train --profile tiny --ranks 2           the same on two processes
+      codelake train --conf my.yaml --set name=second   your own stages; a new name is a new run
+      torchrun --nnodes 4 --nproc_per_node 8 ... -m training --conf my.yaml
+      mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
+
+    Profiles and every parameter: conf/training/. Here --profile, --conf and --set are those of training. Ctrl-C and SIGTERM
+    end the run after the step under way, with a checkpoint.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MachineError(
+            f"training needs {', '.join(missing)}, which this environment lacks. Install with"
+            " `pip install 'codelake[training]'`, or in a checkout run `make training`."
+        )
+    if ranks > 1 and "RANK" not in os.environ:
+        _launch(ranks)
+        return
+    config = load(settings)
+    from training.run import train as run
+
+    result = run(config, say=(lambda _: None) if quiet else lambda line: click.echo(line, err=True), max_steps=steps)
+    if int(os.environ.get("RANK", "0")) == 0:
+        said = {
+            "run": str(config.run_folder),
+            "stage": result.state.stage,
+            "steps": result.state.step,
+            "tokens": result.state.tokens,
+            "loss": result.loss,
+            "done": result.done,
+            "checkpoint": result.checkpoint,
+        }
+        as_json({**said, "state": asdict(result.state)}) if json_ else table([said])
+
+
+def load(settings: Settings) -> RunConfig:
+    """The run's configuration from the options. Raises ConfigError."""
+    from training import config
+
+    if settings.profile is None and not settings.files:
+        raise ConfigError(f"training needs stages: give --profile ({', '.join(config.profiles())}) or --conf FILE.")
+    overrides = [*settings.overrides, *([f"lake={settings.lake_root!r}"] if settings.lake_root else [])]
+    return config.load(profile=settings.profile, files=settings.files, overrides=overrides)
+
+
+def _launch(ranks: int) -> None:
+    """The same command once per rank, under torchrun."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)]
+    ended = subprocess.run([*command, "-m", "training", *sys.argv[sys.argv.index("train") + 1 :]], check=False)
+    if ended.returncode:
+        raise JobFailed(f"a rank ended with an error (torchrun: exit code {ended.returncode}). Its message is above.")
