@@ -22,6 +22,7 @@ COMMANDS = {
     "sql": ("look", "sql"),
     "report": ("look", "report"),
     "dedup": ("dedup", "dedup"),
+    "tokenizer": ("tokenizer", "tokenizer"),
     "release": ("release", "release"),
     "doctor": ("setup", "doctor"),
     "setup": ("setup", "setup"),
