@@ -111,6 +111,32 @@ def test_any_text_comes_back_and_none_makes_a_special_token(encoder: Encoder, te
     assert all(0 <= number < encoder.vocabulary for number in ids)
 
 
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from([*SPECIAL, "def ", "é", "日本", "\r\n", "\t", " " * 70, "a" * 70, "12345", "\x1c\u2028"])
+    ).map("".join)
+)
+def test_both_ways_to_encode_give_the_same_ids(encoder: Encoder, text: str) -> None:
+    assert encoder._by_rank is not None
+    slow = Encoder(encoder.json)
+    assert slow._by_rank is None
+    assert encoder.plain(text) == slow.plain(text)
+
+
+def test_both_ways_agree_on_real_files(encoder: Encoder) -> None:
+    import numpy
+
+    texts = pa.array([p.read_text("utf-8") for p in sorted(Path(numpy.__path__[0]).rglob("*.py"))[:150]], pa.string())
+    assert encoder.encode(texts).equals(Encoder(encoder.json).encode(texts))
+
+
+def test_merges_out_of_the_order_of_their_ids_are_left_to_tokenizers(encoder: Encoder) -> None:
+    said = json.loads(encoder.json)
+    said["model"]["merges"][0], said["model"]["merges"][1] = said["model"]["merges"][1], said["model"]["merges"][0]
+    assert Encoder(json.dumps(said), ours=True)._by_rank is None
+
+
 def test_special_tokens_are_placed_by_name_only(encoder: Encoder) -> None:
     assert [encoder.special(name) for name in SPECIAL] == list(range(len(SPECIAL)))
     with pytest.raises(ValueError, match=r"'<s>' is no special token of this tokenizer. It has: .*endoftext"):
