@@ -11,7 +11,9 @@ import hashlib
 import json
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -128,8 +130,11 @@ def _items(path: Path, benchmark: str, layouts: Mapping[str, Layout]) -> Iterato
             f"{path}: no layout fits a row with the keys {', '.join(rows[0])}. Layouts need {known}."
             " Add one to conf/benchmarks.yaml, or take the file out of the folder."
         )
+    seen: Counter[str] = Counter()
     for place, row in enumerate(rows):
-        yield layout.read(benchmark, row, place)
+        item = layout.read(benchmark, row, place)
+        seen[item.item] += 1  # an identity may come twice, as in files of several languages
+        yield item if seen[item.item] == 1 else replace(item, item=f"{item.item} #{seen[item.item]}")
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -304,6 +304,12 @@ def test_the_benchmarks_there_are_have_as_many_items_as_their_authors_say(items:
     assert all(item.entry_point for item in items if item.benchmark.startswith(("humaneval", "mbpp")))
 
 
+def test_items_with_one_identity_are_told_apart(tmp_path: Path) -> None:
+    row = {"question_id": "1", "question_content": "Count."}
+    (tmp_path / "twice.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(row)}\n")
+    assert [item.item for item in load(tmp_path, layouts())] == ["1", "1 #2"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
