@@ -16,6 +16,8 @@ from jobs.code import (
     signals,
 )
 from jobs.corpus import pretrain
+from jobs.code import decide, exact_dedup, ingest, language, near_dedup, redact, sample, signals
+from jobs.corpus import mix, pack, pretrain, tokenize
 from lakehouse.job import Graph
 
 GRAPH = Graph.of(
@@ -34,5 +36,8 @@ GRAPH = Graph.of(
         decide.job,
         sample.job,
         pretrain.job,
+        tokenize.job,
+        mix.job,
+        pack.job,
     ]
 )

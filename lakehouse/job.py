@@ -25,6 +25,8 @@ from lakehouse.table import Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from lakehouse.lake import Lake
+
 
 class Params(BaseModel):
     """Base of every job's parameters. Values live in `conf/`; an unknown key is refused."""
@@ -90,7 +92,11 @@ class Job:
     at everything each time. `fingerprints` says, by value of the scope, what is read from outside the lake; the last
     table then has a column `fingerprint`. `measures`: the input, or what is held
     under this name, whose column `size` or `bytes` says how much was looked at. `modules`: modules that the transform
-    was given something from and does not import itself; what is in them decides the result too.
+    was given something from and does not import itself; what is in them decides the result too. `caveat` looks at the
+    parameters (in their canonical form) for what weakens the result; each plan, build and release says it. `idle` says
+    why there is nothing to do with these parameters, and `needs` names inputs without which there is nothing to do; the
+    job is passed over then. `preview` says without Spark what a run
+    would do.
     """
 
     name: str
@@ -103,6 +109,14 @@ class Job:
     fingerprints: Fingerprints | None = None
     measures: Table | str | None = None
     modules: tuple[str, ...] = ()
+    caveat: Callable[[Mapping[str, Any]], str | None] | None = None
+    needs: tuple[Table, ...] = ()
+    idle: Callable[[Any], str | None] | None = None
+    preview: Callable[[Lake, Any], Sequence[Mapping[str, Any]]] | None = None
+
+    def warning(self, params_json: str) -> str | None:
+        """What a person must know before trusting a result of these parameters, or nothing."""
+        return self.caveat(json.loads(params_json)) if self.caveat and params_json else None
 
     @property
     def code(self) -> str:

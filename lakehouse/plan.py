@@ -18,6 +18,8 @@ from lakehouse.job import Job, Params
 from lakehouse.lake import Lake, Span
 from lakehouse.table import Table
 
+NOT_ASKED_FOR = "-"  # in place of a run key: the parameters leave the job nothing to do
+
 Action = Literal["skip", "changes", "whole", "after"]
 
 
@@ -46,7 +48,7 @@ def plan(lake: Lake, config: Config, jobs: Sequence[Job], *, force: bool = False
     for job in jobs:
         step = resolve(lake, job, config.jobs[job.name], known, force=force)
         waits_for = [table.name for table in job.reads if table in moving]
-        if step.action == "skip" and waits_for:
+        if step.action == "skip" and step.run_key != NOT_ASKED_FOR and waits_for:
             step = Step(job, "after", step.run_key, (f"waits for {', '.join(waits_for)}",))
         if step.action != "skip":
             moving |= set(job.writes)
@@ -56,6 +58,12 @@ def plan(lake: Lake, config: Config, jobs: Sequence[Job], *, force: bool = False
 
 def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, Any]], *, force: bool = False) -> Step:
     """Fix the job's input versions and say what they, its code and its parameters ask for."""
+    # A job that reads from outside runs once more when its sources are taken away, so that their rows leave.
+    may_rest = job.fingerprints is None or not lake.exists(job.writes[-1])
+    if job.idle and may_rest and (why := job.idle(params)):
+        return Step(job, "skip", NOT_ASKED_FOR, (why,))
+    if missing := [table.name for table in job.needs if not lake.exists(table)]:
+        return Step(job, "skip", "", (f"{', '.join(missing)} is not there, so there is nothing to do",))
     last = ledger.latest(lake, job, known)
     seen = {entry["name"]: entry for entry in last["inputs"]} if last else {}
     inputs, spans = _inputs(lake, job, seen)
@@ -109,7 +117,7 @@ def _why_whole(
         return ["never ran"]
     reasons = [f"{word} changed" for word, key in (("code", "code"), ("lock file", "lock")) if last[key] != facts[key]]
     if last["params"] != facts["params"]:
-        reasons.append(f"parameters changed: {_difference(last['params_json'], str(facts['params_json']))}")
+        reasons.append(f"parameters changed: {difference(last['params_json'], str(facts['params_json']))}")
     for now in inputs:
         before = seen.get(now["name"])
         if before is None or before["id"] != now["id"]:
@@ -163,7 +171,7 @@ def _values_written(lake: Lake, job: Job) -> set[str]:
     return {value for batch in batches for value in batch.column(0).unique().to_pylist()}
 
 
-def _difference(before: str, after: str) -> str:
+def difference(before: str, after: str) -> str:
     """The keys that differ between two canonical parameter texts, with both values."""
     old, new = (_flat(json.loads(text)) if text else {} for text in (before, after))
     parts = [

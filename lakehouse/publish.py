@@ -76,10 +76,13 @@ def publish(spark: SparkSession, lake: Lake, table: Table, staged: Staged, facts
         return staged.base
     number = lake.epoch(table) + 1
     said = json.dumps(dict(facts), sort_keys=True)
+    own = spark.newSession()  # what is set for this commit must not stay
+    if table.row_group_bytes is not None:
+        own.conf.set("parquet.block.size", str(table.row_group_bytes))
     if staged.updated or staged.deleted:
-        _merge(spark.newSession(), lake, table, staged, number, said)
+        _merge(own, lake, table, staged, number, said)
     else:
-        _append(spark, lake, table, staged, number, said)
+        _append(own, lake, table, staged, number, said)
     last = lake.last_publish(table)
     if last is None or last.run_id != facts["run_id"]:
         raise JobFailed(
@@ -96,7 +99,7 @@ def _append(spark: SparkSession, lake: Lake, table: Table, staged: Staged, numbe
 
 
 def _merge(own: SparkSession, lake: Lake, table: Table, staged: Staged, number: int, said: str) -> None:
-    """MERGE takes its transaction number from session settings, so it gets a session of its own."""
+    """MERGE takes its transaction number from session settings: `own` serves this commit alone."""
     own.conf.set("spark.databricks.delta.write.txnAppId", APP_ID)
     own.conf.set("spark.databricks.delta.write.txnVersion", str(number))
     own.conf.set("spark.databricks.delta.commitInfo.userMetadata", said)

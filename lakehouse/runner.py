@@ -81,7 +81,12 @@ class Runner:
         for run_id in ledger.reconcile(self.lake, self.graph):
             self._progress.note(f"run {run_id} had published but not been recorded: recorded now")
         try:
-            return [self.run(job, force=force) for job in jobs]
+            reports = [self.run(job, force=force) for job in jobs]
+            for job in jobs:
+                warning = job.warning(self.config.jobs[job.name].canonical)
+                if warning and self.lake.exists(job.writes[-1]):
+                    self._progress.note(f"WARNING {job.name}: {warning}")
+            return reports
         finally:
             self._render_docs()
 

@@ -56,6 +56,7 @@ class Table:
     change_feed: bool = True
     immutable: bool = False  # a key's row never changes, as under a content address: compared by key alone
     checks: tuple[Rule, ...] = ()
+    row_group_bytes: int | None = None  # for readers that take row groups as they are; None leaves it to Parquet
 
     @property
     def path(self) -> str:

@@ -39,12 +39,19 @@ def map_rows(frame: DataFrame, columns: Columns, function: Callable[[Iterator[pa
     return frame.mapInArrow(run, spark_schema(columns))
 
 
+def _weight(value: Any) -> int:
+    """Bytes of a value as Python holds it, where it can be large."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    return 8 * len(value) if hasattr(value, "__len__") else 0
+
+
 def _batched(rows: Rows, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     held: list[Mapping[str, Any]] = []
     weight = 0
     for row in rows:
         held.append(row)
-        weight += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+        weight += sum(_weight(value) for value in row.values())
         if weight >= BATCH_BYTES or len(held) >= BATCH_ROWS:
             yield pa.RecordBatch.from_pylist(held, schema=schema)
             held, weight = [], 0

@@ -64,6 +64,10 @@ def show_plan(config: Config, jobs: Sequence[Job], *, force: bool, json_: bool) 
         for s in steps
     ]
     as_json(rows) if json_ else table(rows)
+    for step in steps:
+        warning = step.job.warning(config.jobs[step.job.name].canonical)
+        if warning and (step.action != "skip" or Lake(config.lake.root).exists(step.job.writes[-1])):
+            click.echo(f"WARNING {step.job.name}: {warning}", err=True)
 
 
 @click.command()

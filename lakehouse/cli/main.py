@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("look", "report"),
     "dedup": ("dedup", "dedup"),
     "tokenizer": ("tokenizer", "tokenizer"),
+    "mix": ("mix", "mix"),
     "release": ("release", "release"),
     "doctor": ("setup", "doctor"),
     "setup": ("setup", "setup"),

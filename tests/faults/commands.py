@@ -155,8 +155,8 @@ def reader(lake: Lake, table: Table) -> Iterator[Seen]:
 
 
 def digests(lake: Lake, graph: Graph) -> dict[str, str]:
-    """Content digest by table name."""
-    return {table.name: digest.of_version(lake, table)[0] for table in graph.tables}
+    """Content digest by table name, of the tables that there are."""
+    return {table.name: digest.of_version(lake, table)[0] for table in graph.tables if lake.exists(table)}
 
 
 def begun(lake: Lake) -> set[str]:
