@@ -15,8 +15,6 @@ from jobs.code import (
     sample,
     signals,
 )
-from jobs.corpus import pretrain
-from jobs.code import decide, exact_dedup, ingest, language, near_dedup, redact, sample, signals
 from jobs.corpus import mix, pack, pretrain, tokenize
 from lakehouse.job import Graph
 
