@@ -26,7 +26,7 @@ from jobs.kernels.arrays import Bytes, Documents, Hashes, Index, compiled, docum
 from jobs.kernels.hashes import HASHES, PADDING, Hash, hash_shingles
 from jobs.kernels.tokens import UNITS, Unit, cut, joint, most_tokens
 
-__all__ = [
+__all__ = [  # the names of arrays too: other kernels import them from here
     "Bytes",
     "Documents",
     "Hashes",
@@ -130,7 +130,7 @@ def _distinct(hashes: Hashes) -> Hashes:
 def shingle_set(text: bytes, shingling: Shingling) -> Hashes:
     """The distinct shingle hashes of one document, sorted: shape (distinct shingles,), uint32.
 
-    Empty for a document without a token. Raises ValueError where `documents` and `hash_blocks` do.
+    Empty for a document without a token. Raises ValueError where `documents` does.
     """
     document = documents(pa.array([text], pa.large_binary()))
     _, hashes, bounds = next(hash_blocks(document, shingling))
@@ -151,9 +151,9 @@ def jaccard_pairs(text: pa.Array, left: Index, right: Index, shingling: Shinglin
 
     Exact up to colliding 32-bit hashes, each of which moves a value by about 1 / shingles; on 453 pairs of
     source files the largest error was 5e-6. Each document's set is made once, and only if a pair names it.
-    Memory: 4 bytes per distinct shingle of the named documents, at most 2 bytes per byte of their text (0.4
-    on source code), and 80 bytes a pair. Cost: 290 MB/s for the sets, and a merge of two sets for each pair.
-    Raises ValueError where left and right differ in length or name rows outside text, or shingle is below 1;
+    Memory: 4 bytes per distinct shingle of the named documents (0.4 bytes per byte of source code in words, at
+    most 2; at most 4 in characters), and 80 bytes a pair. Cost: sorting the sets, and a merge of two for each pair.
+    Raises ValueError where left and right differ in length or name rows outside text;
     TypeError where they are not integers.
     """
     if len(left) != len(right):
