@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PIP = $(BIN)/uv pip install --quiet --python $(BIN)/python
 HAS_JAVA = java -version 2>&1 | grep -Eq 'version "(17|21)[."]'
 
-.PHONY: help quickstart test test-all lint bench clean lock
+.PHONY: help quickstart training test test-all test-training lint bench clean lock
 help:  ## What can be made
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 15
 
 $(VENV)/uv: requirements/uv.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or 3.12 is needed: install it, or name it with PYTHON=..."; exit 1; }
@@ -29,14 +29,29 @@ $(VENV)/dev: $(VENV)/base requirements/dev.lock
 	@$(PIP) --require-hashes -r requirements/dev.lock
 	@touch $@
 
+# On a CPU 2 GB instead of 5.4: torch without its CUDA wheels (needs gcc). DeepSpeed compiles nothing.
+$(VENV)/training: $(VENV)/dev requirements/training-cpu.lock requirements/cuda_stubs.py
+	@echo "installing torch, DeepSpeed and MLflow for the CPU (about 2 GB) ..."
+	@DS_BUILD_OPS=0 $(PIP) --require-hashes --no-deps -r requirements/training-cpu.lock
+	@$(BIN)/python requirements/cuda_stubs.py
+	@touch $@
+
 quickstart: $(VENV)/base  ## A small lake from real code, in a minute or two
 	@$(BIN)/codelake quickstart
 
-test: $(VENV)/dev lint  ## Lint, types and the tests, in minutes
+# Without a compiler the tests that need torch are skipped, and say so.
+TRAINING := $(shell command -v gcc >/dev/null && command -v readelf >/dev/null && echo $(VENV)/training)
+
+test: $(VENV)/dev lint $(TRAINING)  ## Lint, types and the tests, in minutes
 	@$(BIN)/python -m pytest
 
-test-all: $(VENV)/dev lint  ## Also the slow tests: kills, contested publishes, large inputs
+test-all: $(VENV)/dev lint $(TRAINING)  ## Also the slow tests: kills, contested publishes, large inputs
 	@$(BIN)/python -m pytest -m ""
+
+training: $(VENV)/training  ## What training on a CPU needs; on GPUs: pip install -r requirements/training.lock
+
+test-training: $(VENV)/training  ## The tests that need torch
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training
 
 lint: $(VENV)/dev  ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -51,6 +66,7 @@ lock:  ## Resolve the lock files anew (needs uv)
 	uv pip compile $(LOCK) -c requirements/all.lock pyproject.toml -o requirements/base.lock
 	uv pip compile $(LOCK) -c requirements/all.lock --extra dev pyproject.toml -o requirements/dev.lock
 	uv pip compile $(LOCK) -c requirements/all.lock --extra training pyproject.toml -o requirements/training.lock
+	uv pip compile $(LOCK) -c requirements/all.lock --override requirements/training-cpu-overrides.txt --extra training pyproject.toml requirements/training-cpu.in -o requirements/training-cpu.lock
 	for name in build jdk uv; do uv pip compile $(LOCK) requirements/$$name.in -o requirements/$$name.lock; done
 LOCK = --universal --no-emit-index-url --generate-hashes --no-header --quiet --python-version 3.11
 
