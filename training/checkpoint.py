@@ -19,7 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,10 +169,26 @@ def fits(found: Found, *, world: int, zero: int) -> bool:
 def load(engine: Engine, found: Found, *, universal: bool) -> None:
     """Weights, moments and step counts into the engine, which was made with the same `universal`. Every rank calls it."""
     folder = found.folder / "universal" if universal else found.folder
+    groups = [{k: v for k, v in g.items() if k != "params"} for g in engine.deepspeed.optimizer.param_groups]
     path, said = engine.deepspeed.load_checkpoint(str(folder.parent), tag=folder.name)
     if path is None:
         raise JobFailed(f"{folder}: DeepSpeed did not load it; its own output says why.")
     torch.set_rng_state(said["chance"])
+    if universal:
+        _mend(engine.deepspeed.optimizer, groups)
+
+
+def _mend(optimizer: Any, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Undo two faults of DeepSpeed 0.19 in reading the universal form at ZeRO 3, which change the steps that follow.
+
+    All parameters get one and the same tensor as their step count, which AdamW then advances once for each of them; and
+    the first group's weight decay becomes that of all groups.
+    """
+    for group, before in zip(optimizer.param_groups, groups, strict=True):
+        group.update(before)
+    for state in getattr(optimizer, "optimizer", optimizer).state.values():
+        if isinstance(state.get("step"), torch.Tensor):
+            state["step"] = state["step"].clone()
 
 
 def _chance() -> dict[str, torch.Tensor]:

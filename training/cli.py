@@ -1,4 +1,4 @@
-"""`codelake train`: start a training run or go on with it."""
+"""`codelake train` and `export`: start a training run or go on with it, and hand on what it made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -40,12 +41,7 @@ def train(settings: Settings, ranks: int, steps: int | None, json_: bool, quiet:
     Profiles and every parameter: conf/training/. Here --profile, --conf and --set are those of training. Ctrl-C and SIGTERM
     end the run after the step under way, with a checkpoint.
     """
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise MachineError(
-            f"training needs {', '.join(missing)}, which this environment lacks. Install with"
-            " `pip install 'codelake[training]'`, or in a checkout run `make training`."
-        )
+    _check()
     if ranks > 1 and "RANK" not in os.environ:
         _launch(ranks)
         return
@@ -64,6 +60,38 @@ def train(settings: Settings, ranks: int, steps: int | None, json_: bool, quiet:
             "checkpoint": result.checkpoint,
         }
         as_json({**said, "state": asdict(result.state)}) if json_ else table([said])
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--tokenizer", type=click.Path(path_type=Path), help="Folder of the tokenizer; none for a model of bytes."
+)
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def export(checkpoint: Path, target: Path, tokenizer: Path | None, dtype: str, json_: bool) -> None:
+    """Write a checkpoint as a folder that transformers loads, with tokenizer, chat template and a card that says from what.
+
+    \b
+      codelake export runs/tiny/checkpoints/anneal_iter_0000100 exported
+
+    Every tensor is read back and compared before the folder gets its name.
+    """
+    _check()
+    from training.export import export as write
+
+    said = write(checkpoint, target, tokenizer=tokenizer, dtype=dtype)
+    as_json(said) if json_ else table([said])
+
+
+def _check() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MachineError(
+            f"training needs {', '.join(missing)}, which this environment lacks. Install with"
+            " `pip install 'codelake[training]'`, or in a checkout run `make training`."
+        )
 
 
 def load(settings: Settings) -> RunConfig:

@@ -29,6 +29,7 @@ COMMANDS = {
     "setup": ("setup", "setup"),
     "quickstart": ("quickstart", "quickstart"),
     "train": ("training.cli", "train"),  # a dotted name is a module outside this package
+    "export": ("training.cli", "export"),
 }
 
 
