@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -49,34 +50,43 @@ def interpreter() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
 
 
-def wall(packages: Path | None = None) -> list[str]:
-    """The command line up to the program: namespaces, mounts, environment. `packages`: a folder of installed packages,
-    which programs find at `PACKAGES`."""
+def wall(packages: Path | None = None, *, folders: Sequence[Path] = (), scratch: int = 0) -> list[str]:
+    """The command line up to the program: namespaces, mounts, environment.
+
+    `packages`: a folder of installed packages, which programs find at `PACKAGES`; `folders`: seen as they are, read-only;
+    `scratch`: bytes that may be written in /tmp, for what does not mount one of its own. Raises MachineError.
+    """
     command = [str(find()), "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     if os.geteuid() == 0:
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user", "--uid", str(SANDBOX_ID), "--gid", str(SANDBOX_ID), "--cap-drop", "ALL"]
     command += ["--new-session", "--hostname", "sandbox", "--clearenv", *_environment()]
-    for folder in _system():
-        command += folder
-    python = Path(sys.base_prefix).resolve()
-    if python.is_relative_to("/tmp"):
-        raise MachineError(
-            f"{python} lies in /tmp, which is empty inside the sandbox: use a Python installed elsewhere."
-        )
-    if not python.is_relative_to("/usr"):
-        for above in reversed(python.parents[:-1]):  # bwrap would make them for their owner alone
-            command += ["--perms", "0755", "--dir", str(above)]
-        command += ["--ro-bind", str(python), str(python)]
+    for mount in _system():
+        command += mount
+    for folder in dict.fromkeys([Path(sys.base_prefix).resolve(), *folders]):
+        command += _as_it_is(folder)
     if packages is not None:
         command += ["--perms", "0755", "--dir", "/codelake", "--ro-bind", str(packages.resolve()), PACKAGES]
-    command += ["--proc", "/proc", "--dir", "/tmp", "--tmpfs", "/dev"]
+    command += ["--proc", "/proc", "--tmpfs", "/dev"]
+    command += ["--perms", "1777", "--size", str(scratch), "--tmpfs", "/tmp"] if scratch else ["--dir", "/tmp"]
     for device in ("null", "zero", "full", "random", "urandom"):
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     command += ["--symlink", "/tmp", "/dev/shm", "--remount-ro", "/dev"]
     inside = str(Path(__file__).parent / "inside")
     return [*command, "--ro-bind", inside, "/codelake/inside", "--remount-ro", "/", "--chdir", "/"]
+
+
+def _as_it_is(folder: Path) -> list[str]:
+    if folder.is_relative_to("/usr"):
+        return []  # there already
+    if folder.is_relative_to("/tmp"):
+        raise MachineError(
+            f"{folder} lies in /tmp, which is empty inside the sandbox: use one that is installed elsewhere."
+        )
+    # bwrap would make the folders above for their owner alone.
+    above = [word for path in reversed(folder.parents[:-1]) for word in ("--perms", "0755", "--dir", str(path))]
+    return [*above, "--ro-bind", str(folder), str(folder)]
 
 
 def _environment() -> list[str]:

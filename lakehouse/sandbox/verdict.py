@@ -86,7 +86,7 @@ class Verdict:
         return cls(end, "", detail, 0.0, 0.0, "", 0)
 
 
-_STOPPED = {
+STOPPED = {
     "timeout": "not done after {limits.wall_seconds:g} s",
     "memory_limit": "more than {limits.memory} bytes of memory",
     "process_limit": "more than {limits.processes} processes",
@@ -101,7 +101,7 @@ def read_verdict(answer: dict[str, Any], limits: Limits) -> Verdict:
     stopped = str(answer["stopped"])
     if stopped:
         end = "broken" if stopped == "verdict" else stopped
-        detail = _STOPPED[stopped].format(limits=limits)  # no measured value: equal programs get equal verdicts
+        detail = STOPPED[stopped].format(limits=limits)  # no measured value: equal programs get equal verdicts
     else:
         said = _said(str(answer["said"]))
         if said is not None:

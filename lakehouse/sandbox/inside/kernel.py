@@ -112,11 +112,14 @@ def _mount(target: bytes, flags: int, options: str) -> None:
     _checked(_libc.mount(b"tmpfs", target, b"tmpfs", flags, options.encode()), f"mount on {target.decode()}")
 
 
-def limit(*, cpu_seconds: int, memory: int, processes: int, file_bytes: int, open_files: int) -> None:
-    """Limits of this process and, except for memory and CPU which count per process, of all it starts."""
+def limit(*, cpu_seconds: int, memory: int | None, processes: int, file_bytes: int, open_files: int) -> None:
+    """Limits of this process and, except for memory and CPU which count per process, of all it starts.
+
+    `memory`: of address space; None leaves that to whoever watches what is really used.
+    """
     for what, soft, hard in (
         (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),
-        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_AS, *(2 * [resource.RLIM_INFINITY if memory is None else memory])),
         (resource.RLIMIT_NPROC, processes, processes),
         (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
         (resource.RLIMIT_NOFILE, open_files, open_files),

@@ -8,7 +8,6 @@ nor signal it. The zygote reads what the judge wrote, watches wall time, memory 
 by ending the judge. It never runs a line of a program itself, so it never needs to be replaced.
 
 A request is two frames on standard input, JSON and then the tests; an answer is one frame of JSON on standard output.
-A frame is a length in 4 bytes, little-endian, and that many bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import random
 import select
 import signal
 import socket
-import struct
 import sys
 import time
 import traceback
@@ -29,6 +27,7 @@ import types
 from typing import Any
 
 from . import kernel
+from .frames import read_frame, write_frame
 from .peer import Gone, Peer, names_of
 
 LIMITS: dict[str, Any] = {}
@@ -59,11 +58,11 @@ def main() -> None:
     user, group = os.geteuid(), os.getegid()
     gc.collect()
     gc.freeze()  # what is there now stays, so that a collection in a fork does not copy its pages
-    _write_frame(ANSWERS, json.dumps({"ready": True}).encode())
+    write_frame(ANSWERS, json.dumps({"ready": True}).encode())
     while select.select([REQUESTS], [], [])[0]:
         if not (answer := _one(own, user, group)):
             return
-        _write_frame(ANSWERS, json.dumps(answer).encode())
+        write_frame(ANSWERS, json.dumps(answer).encode())
 
 
 def _one(own: frozenset[int], user: int, group: int) -> dict[str, Any] | None:
@@ -146,7 +145,7 @@ def _judge(told: int, output: int, user: int, group: int) -> None:
             raise OSError("the solution's process could not be set up")
         kernel.hide_processes()
         os.close(ANSWERS)
-        request, tests = json.loads(_read_frame(REQUESTS)), _read_frame(REQUESTS).decode()
+        request, tests = json.loads(read_frame(REQUESTS)), read_frame(REQUESTS).decode()
         os.dup2(NOTHING, REQUESTS)
         os.write(told, STARTED)
         _limit()
@@ -331,34 +330,10 @@ def _limit() -> None:
     )
 
 
-# -- frames and files
-
-
 def _append_only(fd: int) -> None:
     import fcntl
 
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
-
-
-def _read_frame(fd: int) -> bytes:
-    (length,) = struct.unpack("<I", _exactly(fd, 4))
-    return _exactly(fd, length)
-
-
-def _exactly(fd: int, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        more = os.read(fd, min(length - len(data), 1 << 20))
-        if not more:
-            raise EOFError
-        data += more
-    return bytes(data)
-
-
-def _write_frame(fd: int, data: bytes) -> None:
-    left = memoryview(struct.pack("<I", len(data)) + data)
-    while left:
-        left = left[os.write(fd, left) :]
 
 
 if __name__ == "__main__":
