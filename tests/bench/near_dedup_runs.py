@@ -216,7 +216,8 @@ def _driven(
 ) -> tuple[Usage, Mapping[str, Any]]:
     """A driver's usage and answer. What its tool tells of the work is kept back, unless it fails."""
     setting, log = _setting(permutations), work / "stderr"
-    options = [f"--{name}={getattr(setting, name)}" for name in ("bands", "rows", "shingle", "seed")]
+    options = [f"--{name}={getattr(setting, name)}" for name in ("bands", "rows", "seed")]
+    options.append(f"--shingle={setting.shingling.size}")
     started = [*command, task, *options, f"--work={work}", *(str(part.path) for part in parts)]
     try:
         usage = measure(started, log)
@@ -229,7 +230,7 @@ def _driven(
 
 
 def _setting(permutations: int) -> Setting:
-    """What the configuration makes of the options. Raises SystemExit where it has another number of permutations."""
+    """What the configuration makes of the options. Raises SystemExit where the tools would be given something else."""
     options = SETTINGS[permutations]
     params = load(graph(), profile=options.profile, overrides=options.overrides).jobs["code.bands"]
     setting: Setting = params.setting  # type: ignore[attr-defined]
@@ -237,5 +238,9 @@ def _setting(permutations: int) -> Setting:
         raise SystemExit(
             f"{options}: bands * rows = {setting.bands} * {setting.rows}, expected {permutations}. Correct SETTINGS in"
             f" {__file__}."
+        )
+    if (setting.shingling.unit, setting.shingling.hash) != ("ascii_words", "xxh3"):
+        raise SystemExit(
+            f"{setting.shingling}: expected ascii_words hashed by xxh3, which is what the drivers of the tools do."
         )
     return setting
