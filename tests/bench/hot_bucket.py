@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from jobs.code.tables import code_contents, code_duplicates, code_pairs, distinct_files
+from jobs.code.tables import code_duplicates, code_pairs, code_texts, distinct_files
 from lakehouse.config import Config, load
 from lakehouse.job import Graph, Inputs, Job, Params
 from lakehouse.lake import Lake
@@ -52,16 +52,16 @@ def fill(inputs: Inputs, params: FillParams) -> Mapping[Table, DataFrame]:
     from pyspark.sql import functions as F
 
     texts = inputs.spark.range(0, params.documents, numPartitions=PARTITIONS).selectExpr(
-        "id", f"CAST({_text(params.hot)} AS binary) AS content"
+        "id", f"{_text(params.hot)} AS text"
     )
     rows = texts.selectExpr(
-        *("sha2(content, 256) AS content_id", "content", "CAST(length(content) AS bigint) AS size"),
-        "concat('swh:1:cnt:', sha1(concat(CAST(concat('blob ', length(content)) AS binary), X'00', content))) AS swhid",
+        *("sha2(text, 256) AS content_id", "text", "CAST(length(text) AS bigint) AS size", "size AS bytes"),
+        *("CAST(NULL AS string) AS notice", "array() AS redactions"),
         *("'hot' AS source", "'hot' AS repo", "concat(id, '.txt') AS path", "1 AS copies"),
     )
     unknown = [name for name in distinct_files.column_names if name not in rows.columns]
     return {
-        code_contents: rows.select(*code_contents.column_names),
+        code_texts: rows.select(*code_texts.column_names),
         distinct_files: rows.select("*", *(F.lit(None).alias(name) for name in unknown)),
     }
 
@@ -75,7 +75,7 @@ def _text(hot: int) -> str:
     return f"IF(id < {hot}, concat('{HOT} ', translate(bin(id), '01', '.,')), {own})"
 
 
-job = Job("bench.fill", "synthetic documents", (), (code_contents, distinct_files), FillParams, fill)
+job = Job("bench.fill", "synthetic documents", (), (code_texts, distinct_files), FillParams, fill)
 
 
 def fill_lake(root: str, params: FillParams) -> None:

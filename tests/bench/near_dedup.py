@@ -139,7 +139,7 @@ def compared(documents: Documents, peers: Sequence[Peer], work: Path) -> tuple[l
 def ours(documents: Documents, work: Path) -> tuple[list[Whole], list[str]]:
     """The rows of the whole job, and the sections on the jobs and the increment."""
     base, one, added = documents.base, documents.one, documents.added
-    say("codelake: ingest and exact copies")
+    say("codelake: ingest, exact copies, languages and notices")
     lakes = {DEFAULT: Lake(str(work / "lake"))}
     run([runs.ingesting(lakes[DEFAULT], base)])
     runs.check_taken_in(lakes[DEFAULT], base)

@@ -114,7 +114,7 @@ def ingesting(lake: Lake, *folders: Sequence[Part]) -> Step:
     ]
     conf = lake.folder.with_name(f"{lake.folder.name}-{len(folders)}.yaml")
     conf.write_text(yaml.safe_dump({"code": {"ingest": {"sources": sources}}}))
-    return Step(lake, ("code.ingest", "code.exact_dedup"), conf=conf)
+    return Step(lake, ("code.ingest", "code.exact_dedup", "code.language", "code.redact"), conf=conf)
 
 
 def check_taken_in(lake: Lake, *folders: Sequence[Part]) -> None:
