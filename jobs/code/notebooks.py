@@ -1,4 +1,4 @@
-"""What each readable notebook holds. Its text, as triplets, goes the way of all texts; here are the facts about it."""
+"""What each readable notebook holds: the facts beside its text, which goes the way of all texts. Used by `code.redact`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,19 @@ from jobs.code.arrow import Rows, map_rows
 from jobs.code.tables import code_contents, code_languages, code_notebooks
 from jobs.kernels.decode import decode
 from jobs.kernels.notebooks import Notebook, read
-from lakehouse.job import Inputs, Job, Params
+from lakehouse.job import Inputs, Params
 
 
 class NotebookLimits(Params):
     output_characters: int = Field(ge=0, description="of each cell's output that are kept")
 
 
-class NotebooksParams(Params):
-    notebooks: NotebookLimits
-
-
-def notebooks(inputs: Inputs, params: NotebooksParams) -> DataFrame:
+def facts(inputs: Inputs, limits: NotebookLimits) -> DataFrame:
+    """One row per notebook that can be read. Parses them once more: they are few, and texts are written only once so."""
     mine = inputs[code_languages].where("type = 'notebook' AND unreadable IS NULL").select("content_id")
     rows = inputs[code_contents].join(mine, "content_id").select("content_id", "content")
     columns = {column.name: column.type for column in code_notebooks.columns}
-    return map_rows(rows, columns, partial(_facts, limit=params.notebooks.output_characters))
+    return map_rows(rows, columns, partial(_facts, limit=limits.output_characters))
 
 
 def _facts(batches: Iterator[pa.RecordBatch], limit: int) -> Rows:
@@ -50,14 +47,3 @@ def _row(content_id: str, found: Notebook) -> dict[str, Any]:
         "output_characters": found.output_characters,
         "cut": found.cut,
     }
-
-
-job = Job(
-    "code.notebooks",
-    about="format, language, cells and outputs of each notebook",
-    reads=(code_contents, code_languages),
-    writes=(code_notebooks,),
-    params=NotebooksParams,
-    transform=notebooks,
-    scope=("content_id",),
-)

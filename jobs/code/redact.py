@@ -1,11 +1,12 @@
 """The text that goes on: decoded, notices at the head taken out, personal data and secrets replaced by placeholders.
 
-The text of a notebook is its triplets of markdown, code and output. Originals stay in bronze only. What was taken out is recorded; contents that are not text have no row here.
+The text of a notebook is its triplets of markdown, code and output. Originals stay in bronze only. What was taken out
+is recorded; contents that are not text have no row here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,12 +16,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
-from jobs.code.notebooks import NotebookLimits
-from jobs.code.tables import code_contents, code_languages, code_texts
+from jobs.code.notebooks import NotebookLimits, facts
+from jobs.code.tables import code_contents, code_languages, code_notebooks, code_texts
 from jobs.kernels import notebooks, notices
 from jobs.kernels.decode import decode
 from jobs.kernels.pii import Redactor
 from lakehouse.job import Inputs, Job, Params
+from lakehouse.table import Table
 
 
 class RedactParams(Params):
@@ -29,11 +31,12 @@ class RedactParams(Params):
     notebooks: NotebookLimits
 
 
-def redact(inputs: Inputs, params: RedactParams) -> DataFrame:
+def redact(inputs: Inputs, params: RedactParams) -> Mapping[Table, DataFrame]:
     readable = inputs[code_languages].where(F.col("unreadable").isNull()).select("content_id", "language", "type")
     rows = inputs[code_contents].join(readable, "content_id").select("content_id", "language", "type", "content")
     columns = {column.name: column.type for column in code_texts.columns}
-    return map_rows(rows, columns, partial(_redact, params=params))
+    texts = map_rows(rows, columns, partial(_redact, params=params))
+    return {code_notebooks: facts(inputs, params.notebooks), code_texts: texts}
 
 
 def _redact(batches: Iterator[pa.RecordBatch], params: RedactParams) -> Rows:
@@ -63,9 +66,9 @@ def _redact(batches: Iterator[pa.RecordBatch], params: RedactParams) -> Rows:
 
 job = Job(
     "code.redact",
-    about="take out notices, personal data and secrets",
+    about="take out notices, personal data and secrets; notebooks as triplets",
     reads=(code_contents, code_languages),
-    writes=(code_texts,),
+    writes=(code_notebooks, code_texts),
     params=RedactParams,
     transform=redact,
     scope=("content_id",),
