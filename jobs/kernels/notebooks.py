@@ -76,8 +76,10 @@ def read(text: str, output_limit: int) -> Notebook:
         data = json.loads(text)
     except RecursionError:
         return _broken("nested too deeply")
-    except ValueError as error:
-        return _broken(f"not JSON: {error}" if text.strip() else "empty")
+    except json.JSONDecodeError as error:  # its words differ from one Python to the next
+        return _broken(f"not JSON at line {error.lineno}, column {error.colno}" if text.strip() else "empty")
+    except ValueError:
+        return _broken("not JSON: a number of thousands of digits")
     if not isinstance(data, dict):
         return _broken(f"not a notebook: a JSON {type(data).__name__}")
     said = list(_cells_of(data))

@@ -178,7 +178,7 @@ def test_a_notebook_goes_on_as_triplets_and_a_broken_one_is_dropped_with_its_rea
 def test_content_tells_a_header_of_cpp_and_marks_say_who_wrote_a_file(built: CodeLake) -> None:
     languages, marks = built.by_path("silver.code_languages"), built.by_path("silver.code_marks")
     assert (languages["list.h"]["language"], languages["list.h"]["how"]) == ("cpp", "content")
-    assert marks["model_pb.py"]["generated"] == "code_generated_by in line 1"
+    assert marks["model_pb.py"]["generated"] == "generated_do_not_edit in line 1"
     assert marks["static/app.min.js"]["minified"] == "its name, app.min.js"
     assert "list.h" not in marks
 

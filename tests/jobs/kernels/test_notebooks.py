@@ -75,7 +75,8 @@ def test_format_3_keeps_its_cells_in_worksheets_and_writes_them_otherwise():
     ("text", "problem"),
     [
         ("", "empty"),
-        ('{"cells": [', "not JSON"),
+        ('{"cells": [', "not JSON at line 1, column 12"),
+        ('{"cells": ' + "1" * 5000 + "}", "thousands of digits"),
         ("<<<<<<< HEAD\n{}", "not JSON"),
         ("[]", "a JSON list"),
         ("null", "a JSON NoneType"),
