@@ -11,6 +11,7 @@ from jobs.code import (
     licences,
     near_dedup,
     redact,
+    released_signals,
     sample,
     signals,
 )
@@ -29,6 +30,7 @@ GRAPH = Graph.of(
         licence_claims.job,
         licences.job,
         signals.job,
+        released_signals.job,
         decide.job,
         sample.job,
         pretrain.job,

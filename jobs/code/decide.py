@@ -8,36 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Literal
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.code.released_signals import code_released_signals
 from jobs.code.signals import code_signals
 from jobs.code.tables import code_decisions, code_duplicates, code_languages, distinct_files
-from jobs.kernels.signals import SIGNALS
+from lakehouse.errors import nearest
 from lakehouse.job import Inputs, Job, Params
+from lakehouse.rules import RuleSet, values_of
+
+# The tables that a rule set may compare, by what it calls them.
+MEASURED = {"measured": code_signals, "released": code_released_signals}
+_NOT_MEASURED = (
+    "code.decide.rules compare the released signals, which were not measured: set code.released_signals.enabled=true, "
+    "or use --profile opencoder, which sets both."
+)
 
 HIT = "struct<rule:string,value:double,limit:double,detail:string>"
-
-
-class Rule(Params):
-    """A content is hit when the signal is above or below the limit. A null signal never hits."""
-
-    signal: str
-    above: float | None = None
-    below: float | None = None
-    types: tuple[Literal["code", "data", "text"], ...] = Field(description="the types that the rule applies to")
-
-    @model_validator(mode="after")
-    def _is_one_comparison(self) -> Rule:
-        if (self.above is None) == (self.below is None):
-            raise ValueError("a rule needs exactly one of `above` and `below`")
-        if self.signal not in {signal.name for signal in SIGNALS}:
-            raise ValueError(f"no signal {self.signal!r}; allowed: {', '.join(s.name for s in SIGNALS)}")
-        return self
 
 
 class DecideParams(Params):
@@ -45,7 +36,19 @@ class DecideParams(Params):
     licences: tuple[str, ...] | None = Field(
         description="licences that may be kept; null allows all, also unknown ones"
     )
-    rules: Mapping[str, Rule | None] = Field(description="limits by rule name; null turns a rule off")
+    rules: RuleSet = Field(description="rules by type and language; a name stands for the set of that name")
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return values_of(given) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _knows_its_signals(self) -> DecideParams:
+        known = MEASURED[self.rules.signals].column_names
+        for signal in sorted(self.rules.signal_names - set(known)):
+            raise ValueError(f"no signal {signal!r}; allowed: {', '.join(known[1:])}.{nearest(signal, known)}")
+        return self
 
     @property
     def rules_digest(self) -> str:
@@ -57,7 +60,12 @@ def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
     languages = inputs[code_languages].select("content_id", "language", "type", "unreadable")
     duplicates = inputs[code_duplicates].select("content_id", "kept", "duplicate_of", "jaccard")
     joined = files.join(languages, "content_id").join(duplicates, "content_id", "left")
-    rows = joined.join(inputs[code_signals], "content_id", "left")
+    natural = inputs[code_signals].select(
+        "content_id", F.col("natural_language").alias("written_in"), F.lit(True).alias("has_signals")
+    )
+    measured = inputs[MEASURED[params.rules.signals]].alias("measured")
+    rows = joined.join(natural, "content_id", "left").join(measured, "content_id", "left")
+    rows = rows.withColumn("rule_table", F.expr(params.rules.table_sql("type", "language", "written_in")))
     hits = F.array_compact(F.array(*_about_the_file(params), *_about_signals(params)))
     judged = rows.select("content_id", hits.alias("hits"))
     return judged.select(
@@ -85,13 +93,12 @@ def _about_the_file(params: DecideParams) -> list[Column]:
 
 def _about_signals(params: DecideParams) -> list[Column]:
     found = []
-    for name, rule in sorted(params.rules.items()):
-        if rule is None:
-            continue
-        value = F.col(rule.signal).cast("double")
-        limit = F.lit(rule.below if rule.above is None else rule.above)
-        trips = value < limit if rule.above is None else value > limit
-        found.append(_hit(name, trips & F.col("type").isin(*rule.types), value=value, limit=limit))
+    if params.rules.signals == "released":
+        # A rule that reads nothing never hits: without this check a set without its signals would keep everything.
+        lacking = F.col("has_signals") & F.col("measured.failures").isNull()
+        found.append(F.when(lacking, F.raise_error(F.lit(_NOT_MEASURED)).cast(HIT)))
+    for rule, condition, value, limit in params.rules.hits_sql("rule_table", "measured", "content_id"):
+        found.append(_hit(rule, F.expr(condition), value=F.expr(value), limit=F.expr(limit)))
     return found
 
 
@@ -111,7 +118,7 @@ def _hit(
 job = Job(
     "code.decide",
     about="keep or drop, with every rule that was hit",
-    reads=(distinct_files, code_languages, code_duplicates, code_signals),
+    reads=(distinct_files, code_languages, code_duplicates, code_signals, code_released_signals),
     writes=(code_decisions,),
     params=DecideParams,
     transform=decide,

@@ -15,11 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from lakehouse import ops
 from lakehouse.ask import names
 from lakehouse.ask.find import CONTENTS, DISTINCT, FILES, PLACE, find
 from lakehouse.ask.shelf import SUCCESS, Row, Shelf
 from lakehouse.lake import Lake
+from lakehouse.rules import RuleSet
 
 NEAR = 0.1  # a signal within this share of a limit is worth showing
 SHOWN = 20  # most occurrences and cluster members that are told; a licence file has thousands
@@ -27,6 +30,7 @@ NOTICE_LINES, NOTICE_CHARS = 3, 200
 
 MARKS, NOTEBOOKS, LICENCES = "silver.code_marks", "silver.code_notebooks", "silver.code_licences"
 LANGUAGES, TEXTS, SIGNALS = "silver.code_languages", "silver.code_texts", "silver.code_signals"
+RELEASED = "silver.code_released_signals"
 DUPLICATES, PAIRS = "silver.code_duplicates", "silver.code_pairs"
 DECISIONS, SAMPLE, PRETRAIN = "silver.code_decisions", "silver.code_sample", "gold.pretrain"
 
@@ -121,7 +125,7 @@ def _facts(shelf: Shelf, content_id: str) -> dict[str, Any]:
         "held": _held(shelf, content_id),
     }
     facts["members"] = _members(shelf, content_id, facts["duplicate"])
-    facts["near"] = _near(shelf, facts)
+    facts["near"] = _near(shelf, content_id, facts)
     return facts
 
 
@@ -151,31 +155,38 @@ def _members(shelf: Shelf, content_id: str, duplicate: Row | None) -> list[Row]:
     return [{**row, **places.get(row["content_id"], {}), "jaccard": similar.get(row["content_id"])} for row in rows]
 
 
-def _near(shelf: Shelf, facts: Mapping[str, Any]) -> list[Row]:
+def _near(shelf: Shelf, content_id: str, facts: Mapping[str, Any]) -> list[Row]:
     """Rules that were not hit, but nearly, by the parameters of the last decision."""
-    signals, language, decision = facts["signals"], facts["language"], facts["decision"]
-    if signals is None or language is None or decision is None:
+    measured, language, decision, rules = facts["signals"], facts["language"], facts["decision"], _rules(shelf)
+    if measured is None or language is None or decision is None or rules is None:
         return []
+    if rules.signals == "released":
+        found = shelf.rows(RELEASED, "content_id = ?", [content_id], shelf.columns(RELEASED))
+        values: Row = found[0] if found else {}
+    else:
+        values = measured
     hit = {row["rule"] for row in decision["hits"]}
     close = []
-    for name, rule in sorted(_rules(shelf).items()):
-        if name in hit or not rule or language["type"] not in rule["types"]:
-            continue
-        side = "above" if rule["above"] is not None else "below"
-        value, limit = signals.get(rule["signal"]), rule[side]
-        if value is not None and limit and abs(float(value) - limit) <= NEAR * abs(limit):
-            close.append({"rule": name, "signal": rule["signal"], "value": value, "hit_when": side, "limit": limit})
+    table = rules.table(language["type"], language["language"], measured.get("natural_language"))
+    for name, rule in sorted(table.items()):
+        signal = rule.signal or name
+        value = values.get(signal)
+        near = None if name in hit or value is None else rule.near(float(value), NEAR)
+        if near is not None:
+            close.append({"rule": name, "signal": signal, "value": value, "hit_when": near[0], "limit": near[1]})
     return close
 
 
-def _rules(shelf: Shelf) -> Mapping[str, Any]:
-    """The rules of the last decision, from the ledger or the table's own log; none where neither knows them."""
+def _rules(shelf: Shelf) -> RuleSet | None:
+    """The rules of the last decision, from the ledger or the table's own log; None where neither knows them."""
     mine = ("job = ? AND status IN (?, ?)", [STAGES[DECISIONS], *SUCCESS])
     runs = sorted(shelf.rows(ops.runs.name, *mine, ["run_id", "params_json"]), key=lambda row: str(row["run_id"]))
     commit = shelf.lake.last_publish(names.named(DECISIONS))
     facts = runs[-1] if runs else commit.facts if commit else {}
-    said: Mapping[str, Any] = json.loads(facts.get("params_json") or "{}").get("rules", {})
-    return said
+    try:
+        return RuleSet.model_validate(json.loads(facts.get("params_json") or "{}").get("rules", {}))
+    except ValidationError:  # decided before rules had tables: nothing is near a limit that is not known
+        return None
 
 
 def _held(shelf: Shelf, content_id: str) -> list[Row]:

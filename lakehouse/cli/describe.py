@@ -195,9 +195,16 @@ def _spread(parameter: Said) -> Iterator[Said]:
     if isinstance(value, Mapping) and 0 < len(value) <= ENTRIES:
         yield {"parameter": name, "default": "", "meaning": parameter["meaning"]}
         for key, inner in value.items():
-            yield {"parameter": f"  {key}", "default": _brief(inner), "meaning": ""}
+            for place, one in inner.items() if _holds_mappings(inner) else [("", inner)]:
+                yield {"parameter": f"  {key}.{place}".rstrip("."), "default": _brief(one), "meaning": ""}
     else:
         yield {**parameter, "default": _brief(value)}
+
+
+def _holds_mappings(value: Any) -> bool:
+    """A table of rules, not one rule."""
+    few = isinstance(value, Mapping) and 0 < len(value) <= ENTRIES
+    return few and all(one is None or isinstance(one, Mapping) for one in value.values())
 
 
 def _brief(value: Any) -> str:

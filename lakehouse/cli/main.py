@@ -21,6 +21,7 @@ COMMANDS = {
     "why": ("look", "why"),
     "sql": ("look", "sql"),
     "report": ("look", "report"),
+    "rules": ("rules", "rules"),
     "dedup": ("dedup", "dedup"),
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),

@@ -29,7 +29,7 @@ from tests.bench.corpus import Archive
 from tests.bench.markdown import README, about, table, write
 from tests.bench.usage import Usage, measure
 
-THRESHOLD = "code.decide.rules.long_line.above=900"  # 1000 in conf/filters/base.yaml
+THRESHOLD = "code.decide.rules.types.code.long_line.above=900"  # 1000 in conf/filters/codelake-1.yaml
 AGAIN_SECONDS = 10
 
 

@@ -22,9 +22,10 @@ import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 
 from jobs.code import tables as code
+from jobs.code.released_signals import code_released_signals
 from jobs.code.signals import code_signals
 from jobs.corpus.tables import pretrain
-from jobs.kernels.signals import signals
+from jobs.kernels.measures import measure
 from lakehouse import ops
 from lakehouse.lake import Lake
 from lakehouse.table import Table
@@ -157,6 +158,7 @@ JOBS: tuple[tuple[str, tuple[Table, ...]], ...] = (
     ("code.licence_claims", (code.code_licence_claims,)),
     ("code.licences", (code.code_licences,)),
     ("code.signals", (code_signals,)),
+    ("code.released_signals", (code_released_signals,)),
     ("code.decide", (code.code_decisions,)),
     ("code.sample", (code.code_sample,)),
     ("corpus.pretrain", (pretrain,)),
@@ -276,7 +278,8 @@ def _measured(files: Sequence[File], best: Mapping[str, File]) -> dict[str, Rows
     copies = {key: sum(f.content_id == key for f in files) for key in best}
     readable = {key: f for key, f in best.items() if f.unreadable is None}
     texts = [_text(key, f) for key, f in readable.items()]
-    measured = signals(pa.array([row["text"] for row in texts], pa.string())).to_pylist()
+    named = [(f.path, f.language, f.type) for f in readable.values()]
+    measured = measure(pa.array([row["text"] for row in texts], pa.string()), named, {}).to_pylist()
     return {
         "silver.code_files": [
             {"content_id": key, **_occurrence(f), "size": len(f.content), "copies": copies[key]} for key, f in best.items()
@@ -306,6 +309,7 @@ def _measured(files: Sequence[File], best: Mapping[str, File]) -> dict[str, Rows
         "silver.code_licences": [_licence(key, f) for key, f in best.items()],
         "silver.code_texts": texts,
         "silver.code_signals": [{"content_id": row["content_id"], **m} for row, m in zip(texts, measured, strict=True)],
+        "silver.code_released_signals": [],
     }  # fmt: skip
 
 

@@ -41,22 +41,34 @@ def test_every_profile_is_valid(profile: str) -> None:
 
 
 def test_a_rule_can_be_changed_or_turned_off_from_the_command_line() -> None:
-    overrides = ["code.decide.rules.long_line.above=800", "code.decide.rules.many_digits=null"]
+    rules = "code.decide.rules.types.code"
+    overrides = [f"{rules}.long_line.above=800", f"{rules}.many_digits=null"]
     decide = load(graph(), overrides=overrides).jobs["code.decide"]
     assert isinstance(decide, DecideParams)
-    changed = decide.rules["long_line"]
+    changed = decide.rules.types["code"]["long_line"]
     assert changed is not None
     assert changed.above == 800
-    assert decide.rules["many_digits"] is None
+    assert decide.rules.types["code"]["many_digits"] is None
+    assert "many_digits" not in decide.rules.table("code", "rust")
+    assert "many_digits" in decide.rules.table("data", "json")
 
 
-def test_a_whole_rule_set_can_be_swapped_for_a_file(tmp_path: Path) -> None:
-    rules = written(tmp_path / "strict.yaml", "only: {signal: lines, below: 5, types: [code]}\n")
-    file = written(tmp_path / "my.yaml", "code: {decide: {rules: null}}\n")
-    overrides = [f"code.decide.rules=${{conf:{rules}}}"]
-    decide = load(graph(), files=[file], overrides=overrides).jobs["code.decide"]
+def test_a_whole_rule_set_can_be_swapped_for_a_named_one_or_a_file(tmp_path: Path) -> None:
+    decide = load(graph(), profile="opencoder").jobs["code.decide"]
     assert isinstance(decide, DecideParams)
-    assert list(decide.rules) == ["only"]
+    assert decide.rules.name == "opencoder-1"
+    body = "name: strict\nsignals: measured\nlanguages: {}\nnatural_languages: {}\n"
+    rules = written(tmp_path / "strict.yaml", body + "types: {code: {only: {signal: lines, below: 5}}}\n")
+    decide = load(graph(), overrides=[f"code.decide.rules={rules}"]).jobs["code.decide"]
+    assert isinstance(decide, DecideParams)
+    assert list(decide.rules.table("code", "rust")) == ["only"]
+
+
+def test_a_rule_set_or_signal_that_does_not_exist_is_refused_with_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"no such rule set\. Allowed: .*codelake-1, opencoder-1.*Did you mean"):
+        load(graph(), overrides=["code.decide.rules=opencoder-2"])
+    with pytest.raises(ConfigError, match="no signal 'wrods'; allowed: size_bytes"):
+        load(graph(), overrides=["code.decide.rules.types.code.long_line.signal=wrods"])
 
 
 @pytest.mark.parametrize(
@@ -79,8 +91,8 @@ def test_a_whole_rule_set_can_be_swapped_for_a_file(tmp_path: Path) -> None:
         ("- a\n", r"my\.yaml:1: expected a mapping"),
         ("a: [\n", r"my\.yaml: not valid YAML"),
         (
-            "code:\n  decide:\n    rules:\n      r: {signal: lines, above: 1, below: 2, types: [code]}\n",
-            r"exactly one of `above` and `below`",
+            "code:\n  decide:\n    rules:\n      types:\n        code:\n          r: {signal: lines, equals: 1, below: 2}\n",
+            r"either `equals` or `below` and `above`",
         ),
         ("code:\n  ingest:\n    sources:\n    - {name: a, kind: cloud, location: x}\n", r"kind.*'folder', 'git'"),
     ],

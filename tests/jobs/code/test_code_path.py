@@ -260,10 +260,12 @@ def test_a_changed_threshold_decides_again_and_measures_nothing(
     copy = CodeLake(tmp_path / "lake", spark)
     shutil.copytree(built.lake.root, copy.lake.root)
     sources = built_sources(built)
-    reports = copy.build(sources, "code.decide.rules.too_few_words.below=120")
+    reports = copy.build(sources, "code.decide.rules.types.code.too_few_words.below=120")
     ran = {name for name, report in reports.items() if report.status == "published"}
     assert ran == {"code.decide", "code.sample", "corpus.pretrain"}
-    assert copy.build(sources, "code.decide.rules.too_few_words.below=120")["code.decide"].status == "skipped"
+    assert (
+        copy.build(sources, "code.decide.rules.types.code.too_few_words.below=120")["code.decide"].status == "skipped"
+    )
     only_mit = copy.build(sources, "code.decide.licences=[MIT]")
     assert only_mit["code.decide"].status == "published"
     assert {r["licence"] for r in copy.rows("gold.pretrain")} <= {"MIT"}

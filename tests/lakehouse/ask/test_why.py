@@ -284,10 +284,16 @@ def test_the_stages_are_those_of_the_pipeline() -> None:
 # --- limits, releases, what is gone
 
 
+def rule_set(**text: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A rule set with these rules for texts, and one for code that everything would come near to."""
+    types = {"code": {"other_type": {"signal": "lines", "above": 13}}, "text": text}
+    return {"name": "toy", "signals": "measured", "types": types, "languages": {}, "natural_languages": {}}
+
+
 def rules(lake: Lake, **given: Mapping[str, Any] | None) -> None:
     run = next(row for row in lakes.rows()["ops.runs"] if row["job"] == "code.decide" and row["status"] == "published")
     later = {**run, "run_id": "20260116T000000.000000-1", "started_at": run["started_at"] + timedelta(days=1)}
-    append(lake, ops.runs, [{**later, "params_json": json.dumps({"rules": given})}])
+    append(lake, ops.runs, [{**later, "params_json": json.dumps({"rules": rule_set(**given)})}])
 
 
 def test_signals_near_a_limit_are_told_and_those_far_from_it_are_not(lake: Lake, tmp_path: Path) -> None:
@@ -296,12 +302,10 @@ def test_signals_near_a_limit_are_told_and_those_far_from_it_are_not(lake: Lake,
     signals = row_of("silver.code_signals", file.content_id)
     assert signals is not None
     count = signals["lines"]
-    text = ["text"]
     rules(
         lake,
-        few={"signal": "lines", "above": None, "below": count - 1, "types": text},
-        many={"signal": "lines", "above": count * 2, "below": None, "types": text},
-        other_type={"signal": "lines", "above": count, "below": None, "types": ["code"]},
+        few={"signal": "lines", "above": None, "below": count - 1},
+        many={"signal": "lines", "above": count * 2, "below": None},
         off=None,
     )
     expected = {"rule": "few", "signal": "lines", "value": count, "hit_when": "below", "limit": count - 1}
@@ -309,9 +313,18 @@ def test_signals_near_a_limit_are_told_and_those_far_from_it_are_not(lake: Lake,
     assert f"nearly few: lines is {count}, hit when below {count - 1}" in told(why(lake, "notes.md"))
 
 
+def test_a_decision_by_rules_of_an_older_form_has_nothing_near(lake: Lake, tmp_path: Path) -> None:
+    lake = copied(lake, tmp_path)
+    run = next(row for row in lakes.rows()["ops.runs"] if row["job"] == "code.decide" and row["status"] == "published")
+    later = {**run, "run_id": "20260116T000000.000000-1", "started_at": run["started_at"] + timedelta(days=1)}
+    older = {"rules": {"few": {"signal": "lines", "above": None, "below": 13, "types": ["text"]}}}
+    append(lake, ops.runs, [{**later, "params_json": json.dumps(older)}])
+    assert why(lake, "notes.md").near == []
+
+
 def test_a_rule_that_was_hit_is_not_also_nearly_hit(lake: Lake, tmp_path: Path) -> None:
     lake = copied(lake, tmp_path)
-    rules(lake, too_few_lines={"signal": "lines", "above": None, "below": 1, "types": ["text"]})
+    rules(lake, too_few_lines={"signal": "lines", "above": None, "below": 1})
     story = why(lake, "short.md")
     assert story.near == []
     assert "too_few_lines 1, limit 10" in told(story)
@@ -319,7 +332,7 @@ def test_a_rule_that_was_hit_is_not_also_nearly_hit(lake: Lake, tmp_path: Path) 
 
 def test_without_a_ledger_the_limits_come_from_the_tables_own_log(lake: Lake, tmp_path: Path) -> None:
     lake = copied(lake, tmp_path, without={"ops.runs", "silver.code_decisions"})
-    said = {"rules": {"few": {"signal": "lines", "above": None, "below": 13, "types": ["text"]}}}
+    said = {"rules": rule_set(few={"signal": "lines", "above": None, "below": 13})}
     decisions = lakes.rows()["silver.code_decisions"]
     append(
         lake, code_decisions, decisions, run_id="1", run_key="0" * 64, job="code.decide", params_json=json.dumps(said)
