@@ -7,11 +7,13 @@ not scanned to find a few new rows in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from pyspark.sql.window import Window
 
 from lakehouse.job import Job
@@ -20,7 +22,11 @@ from lakehouse.table import Table
 
 
 class VersionedInputs:
-    """Implements `lakehouse.job.Inputs` over Delta tables. `work`: a folder for what is computed once."""
+    """Implements `lakehouse.job.Inputs` over Delta tables.
+
+    `work`: a folder for what is computed once; it belongs to one step of one run key, so what an attempt that died had
+    finished there is used by the next.
+    """
 
     def __init__(
         self,
@@ -31,10 +37,11 @@ class VersionedInputs:
         work: Path,
         *,
         incremental: bool,
+        same_recipe: bool = False,
         changed_values: Sequence[str] | None = None,
     ) -> None:
         self.spark, self._lake, self._job, self._spans, self._work = spark, lake, job, spans, work
-        self._incremental = incremental
+        self._same_recipe = same_recipe
         self.held: dict[str, DataFrame] = {}
         self._changed: DataFrame | None = None
         if job.fingerprints:
@@ -71,15 +78,21 @@ class VersionedInputs:
         return read(self.spark, self._lake, table, now)
 
     def current(self, table: Table) -> DataFrame:
-        version = self._lake.version(table) if self._incremental else None
+        version = self._lake.version(table) if self._same_recipe else None
         if version is None:
             return self.spark.createDataFrame([], table.spark_schema)
         return read(self.spark, self._lake, table, version)
 
-    def hold(self, name: str, rows: DataFrame) -> DataFrame:
-        path = str(self._work / name)
-        rows.write.mode("overwrite").parquet(path)
-        self.held[name] = self.spark.read.schema(rows.schema).parquet(path)
+    def hold(self, name: str, rows: DataFrame | Callable[[], DataFrame]) -> DataFrame:
+        path = self._work / name
+        done = path / "_SUCCESS"  # Spark's own mark, written when all files are in place
+        schema = path.with_name(f"{name}.schema")
+        if not (done.exists() and schema.exists()):
+            computed = rows if isinstance(rows, DataFrame) else rows()
+            computed.write.mode("overwrite").parquet(str(path))
+            schema.write_text(computed.schema.json())
+        kept = StructType.fromJson(json.loads(schema.read_text()))
+        self.held[name] = self.spark.read.schema(kept).parquet(str(path))
         return self.held[name]
 
     def _keys_given(self, values: Sequence[str] | None) -> DataFrame:

@@ -68,8 +68,11 @@ class Inputs(Protocol):
     def current(self, table: Table) -> DataFrame:
         """What the job itself wrote before with this very code and these parameters; else no rows."""
 
-    def hold(self, name: str, rows: DataFrame) -> DataFrame:
-        """Compute once and keep until the run is published, for a result that several outputs share."""
+    def hold(self, name: str, rows: DataFrame | Callable[[], DataFrame]) -> DataFrame:
+        """Compute once and keep until the run is published, for a result that several outputs share.
+
+        What was held when a run died is there when the same run is tried again; given a function, it is not called then.
+        """
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,16 @@ class Step:
     spans: Mapping[Table, Span] = field(default_factory=dict)
     changed_values: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    same_recipe: bool = False
+    """Code, parameters and lock file are those of the last run, so what it wrote may be used again key by key."""
+
+    @property
+    def identity(self) -> str:
+        """Digest of what the transform is handed beside its run key: a second attempt at this very step may use what the
+        first one held."""
+        spans = [(table.name, span.seen, span.now) for table, span in self.spans.items()]
+        said = [self.run_key, self.action, self.same_recipe, sorted(self.changed_values), sorted(spans)]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def plan(lake: Lake, config: Config, jobs: Sequence[Job], *, force: bool = False) -> list[Step]:
@@ -80,17 +90,28 @@ def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, A
     run_key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     changed = _changed_values(lake, job, fingerprints)
     torn = _half_published(lake, job, last, run_key)
-    whole = [*_why_whole(job, facts, last, inputs, seen), *torn] or (["asked for by --full-refresh"] if force else [])
+    reads_anything = bool(fingerprints) or any(span.now is not None for span in spans.values())
+    if last is None and not reads_anything and (job.reads or job.fingerprints):
+        return Step(job, "skip", run_key, (_nothing_to_read(job),), spans, facts=facts)
+    other = _why_other_recipe(facts, last)
+    kept = last is not None and not other and not torn and not force
+    whole = [*_why_whole(job, other, last, inputs, seen), *torn] or (["asked for by --full-refresh"] if force else [])
     if whole:
         values = {*fingerprints, *changed, *(_values_written(lake, job) if torn else ())}
-        return Step(job, "whole", run_key, tuple(whole), spans, tuple(sorted(values)), facts)
+        return Step(job, "whole", run_key, tuple(whole), spans, tuple(sorted(values)), facts, kept)
     moved = [f"{table.name} {span.seen} → {span.now}" for table, span in spans.items() if span.moved and job.reads]
     moved += [f"{value} {why}" for value, why in sorted(changed.items())]
     if last and last["run_key"] == run_key and not changed:
         return Step(job, "skip", run_key, ("up to date",), spans, facts=facts)
     if not moved:
         moved = ["inputs are where they were, the sources' order or set is not"]
-    return Step(job, "changes", run_key, tuple(moved), spans, tuple(sorted(changed)), facts)
+    return Step(job, "changes", run_key, tuple(moved), spans, tuple(sorted(changed)), facts, kept)
+
+
+def _nothing_to_read(job: Job) -> str:
+    """Why a job that never ran need not: a part of the pipeline that nobody uses costs no run and leaves no table."""
+    names = ", ".join(table.name for table in job.reads)
+    return f"{names} not there yet" if names else "no source is configured"
 
 
 def _inputs(lake: Lake, job: Job, seen: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[Table, Span]]:
@@ -106,18 +127,26 @@ def _inputs(lake: Lake, job: Job, seen: Mapping[str, Any]) -> tuple[list[dict[st
     return inputs, spans
 
 
-def _why_whole(
-    job: Job,
-    facts: Mapping[str, Any],
-    last: Mapping[str, Any] | None,
-    inputs: Sequence[Mapping[str, Any]],
-    seen: Mapping[str, Any],
-) -> list[str]:
+def _why_other_recipe(facts: Mapping[str, Any], last: Mapping[str, Any] | None) -> list[str]:
+    """What says that the last run computed something else, inputs apart."""
     if last is None:
         return ["never ran"]
     reasons = [f"{word} changed" for word, key in (("code", "code"), ("lock file", "lock")) if last[key] != facts[key]]
     if last["params"] != facts["params"]:
         reasons.append(f"parameters changed: {difference(last['params_json'], str(facts['params_json']))}")
+    return reasons
+
+
+def _why_whole(
+    job: Job,
+    other_recipe: Sequence[str],
+    last: Mapping[str, Any] | None,
+    inputs: Sequence[Mapping[str, Any]],
+    seen: Mapping[str, Any],
+) -> list[str]:
+    reasons = list(other_recipe)
+    if last is None:
+        return reasons
     for now in inputs:
         before = seen.get(now["name"])
         if before is None or before["id"] != now["id"]:

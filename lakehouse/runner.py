@@ -9,6 +9,7 @@ again.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -213,16 +214,17 @@ class Runner:
     ) -> list[Staged]:
         from lakehouse.inputs import VersionedInputs
 
-        stage.begin()
+        based = sorted((table.name, version) for table, version in bases.items())
+        held = stage.begin(hashlib.sha256(f"{step.identity}{based}".encode()).hexdigest())
         job = step.job
-        incremental = step.action == "changes"
         inputs = VersionedInputs(
             spark,
             self.lake,
             job,
             step.spans,
-            stage.folder,
-            incremental=incremental,
+            held,
+            incremental=step.action == "changes",
+            same_recipe=step.same_recipe,
             # Everything counts as changed for outside sources that were never read: their list is the whole work.
             changed_values=step.changed_values if job.fingerprints else None,
         )

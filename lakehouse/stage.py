@@ -67,11 +67,18 @@ class Stage:
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
-    def begin(self) -> None:
-        """An empty folder; stages of other run keys of the same job are left-overs of runs that were given up."""
-        if self.folder.parent.exists():
-            shutil.rmtree(self.folder.parent)
-        self.folder.mkdir(parents=True)
+    def begin(self, identity: str) -> Path:
+        """An empty folder, but for what an earlier attempt at this very step held; returns the folder for that.
+
+        Stages of other run keys of the same job are left-overs of runs that were given up.
+        """
+        held = self.folder / "held" / identity[:32]
+        for folder in (self.folder.parent, self.folder, self.folder / "held"):
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                if entry not in (self.folder, self.folder / "held", held):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        held.mkdir(parents=True, exist_ok=True)
+        return held
 
 
 def stage(
