@@ -16,6 +16,15 @@ from jobs.code import (
     signals,
 )
 from jobs.corpus import mix, pack, pretrain, tokenize
+from jobs.web import annotations as web_annotations
+from jobs.web import decide as web_decide
+from jobs.web import documents as web_documents
+from jobs.web import extract as web_extract
+from jobs.web import ingest as web_ingest
+from jobs.web import label as web_label
+from jobs.web import near_dedup as web_near_dedup
+from jobs.web import recall as web_recall
+from jobs.web import signals as web_signals
 from lakehouse.job import Graph
 
 GRAPH = Graph.of(
@@ -33,6 +42,17 @@ GRAPH = Graph.of(
         released_signals.job,
         decide.job,
         sample.job,
+        web_ingest.job,
+        web_extract.job,
+        web_annotations.job,
+        web_label.job,
+        web_recall.job,
+        web_documents.job,
+        web_near_dedup.bands,
+        web_near_dedup.pairs,
+        web_near_dedup.clusters,
+        web_signals.job,
+        web_decide.job,
         pretrain.job,
         tokenize.job,
         mix.job,

@@ -8,7 +8,7 @@ from lakehouse.table import Column, Table, between, matches, one_of
 PACKED_ROW_GROUP_BYTES = 16 << 20
 
 DOC_ID = Column(
-    "doc_id", "string", "identity of the document: for code the content_id", checks=(matches("[0-9a-f]{64}"),)
+    "doc_id", "string", "identity of the document: the content_id of its corpus", checks=(matches("[0-9a-f]{64}"),)
 )
 
 pretrain = Table(
@@ -17,13 +17,13 @@ pretrain = Table(
     key=("doc_id",),
     columns=(
         DOC_ID,
-        Column("corpus", "string", "where it came from", checks=(one_of("code"),)),
+        Column("corpus", "string", "where it came from", checks=(one_of("code", "web"),)),
         Column("source", "string", "name of the configured source"),
-        Column("repo", "string", "repository or package"),
-        Column("path", "string", "path inside the repository"),
+        Column("repo", "string", "repository or package; for the web the file of the crawl"),
+        Column("path", "string", "path inside the repository; for the web the address"),
         Column("commit", "string", "commit, where known", nullable=True),
-        Column("version", "string", "version of the package, where known", nullable=True),
-        Column("language", "string", "programming language"),
+        Column("version", "string", "version of the package; for the web the crawl; where known", nullable=True),
+        Column("language", "string", "programming language; for the web the topics"),
         Column("licence", "string", "licence of the file as an SPDX expression, where known", nullable=True),
         Column("stars", "bigint", "stars of the repository, where known", nullable=True),
         Column("copies", "bigint", "occurrences of this content", checks=(between(1, None),)),
