@@ -25,6 +25,7 @@ COMMANDS = {
     "dedup": ("dedup", "dedup"),
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),
+    "web": ("jobs.web.cli", "web"),
     "release": ("release", "release"),
     "doctor": ("setup", "doctor"),
     "setup": ("setup", "setup"),
