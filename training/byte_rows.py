@@ -2,7 +2,7 @@
 
     pin = packed(pin_of_documents, folder, row_tokens=256)
 
-The ids are the UTF-8 bytes of `text` and END after each document. Documents follow each other in the order of their
+The ids are the bytes of each document (column `text`, or `content` of raw files) and END after it. Documents follow each other in the order of their
 `doc_id` and are cut at the row's length; no byte is lost and none doubled, only the last row is short. For small models and
 comparisons, where bits per byte need no tokenizer to be fair; runs at scale read what the lake packs.
 
@@ -66,16 +66,19 @@ def packed(pin: Pin, folder: Path, *, row_tokens: int, source: str | None = None
     return made
 
 
-def _documents(pin: Pin, source: str | None) -> list[tuple[str, str]]:
-    """(doc_id, text) by doc_id."""
-    columns = ["doc_id", "text", *(["source"] if source is not None else [])]
+def _documents(pin: Pin, source: str | None) -> list[tuple[str, bytes]]:
+    """(id, bytes of the text) by id: of documents, or of raw contents as they were read."""
+    raw = "content" in opened(pin, []).schema().to_arrow().names
+    columns = ["content_id", "content"] if raw else ["doc_id", "text"]
+    columns += ["source"] if source is not None else []
     table = opened(pin, columns).to_pyarrow_dataset().to_table(columns=columns, use_threads=False)
     if source is not None:
         table = table.filter(pc.equal(table["source"], source))
-    return sorted(zip(table["doc_id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    made = zip(table[columns[0]].to_pylist(), table[columns[1]].to_pylist(), strict=True)
+    return sorted((name, text if raw else text.encode()) for name, text in made)
 
 
-def _table(documents: Sequence[tuple[str, str]], row_tokens: int, name: str, source: str) -> pa.Table:
+def _table(documents: Sequence[tuple[str, bytes]], row_tokens: int, name: str, source: str) -> pa.Table:
     ids = np.concatenate([_encoded(text) for _, text in documents])
     begins = np.arange(0, len(ids), row_tokens)
     ends = np.append(begins, len(ids))
@@ -96,5 +99,5 @@ def _table(documents: Sequence[tuple[str, str]], row_tokens: int, name: str, sou
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _encoded(text: str) -> NDArray[np.int32]:
-    return np.append(np.frombuffer(text.encode(), np.uint8).astype(np.int32), np.int32(END))
+def _encoded(text: bytes) -> NDArray[np.int32]:
+    return np.append(np.frombuffer(text, np.uint8).astype(np.int32), np.int32(END))

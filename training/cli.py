@@ -85,6 +85,48 @@ def export(checkpoint: Path, target: Path, tokenizer: Path | None, dtype: str, j
     as_json(said) if json_ else table([said])
 
 
+@click.command()
+@click.argument("name")
+@click.option(
+    "--lake", "lake_root", default="lake", show_default=True, envvar="CODELAKE_LAKE", help="Folder of the lake."
+)
+@click.option(
+    "--benchmarks", type=click.Path(path_type=Path), required=True, help="Folder of files <layout>.jsonl(.gz)."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of every arm, as for train. Repeatable.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def ablate(name: str, lake_root: str, benchmarks: Path, overrides: tuple[str, ...], json_: bool) -> None:
+    """Train the arms of an ablation on equal tokens, over its seeds, and compare bits per byte of benchmark solutions.
+
+    \b
+      codelake ablate curated_against_raw --benchmarks benchmarks
+
+    Each arm and seed is a run that goes on after a kill. Table and picture: runs/ablation-NAME/report.html. Ablations are the
+    files of conf/training/ablations; a wrong name lists them.
+    """
+    _check()
+    from training import ablate as module
+    from training.engine import processes
+
+    with processes():
+        report = module.ablate(
+            name,
+            overrides=[f"lake={lake_root!r}", *overrides],
+            benchmarks=benchmarks,
+            say=lambda line: click.echo(line, err=True),
+        )
+    if json_:
+        as_json(asdict(report))
+        return
+    table(
+        [
+            {"arm": a.name, "bits/byte": f"{a.mean:.4f}", "interval": f"{a.low:.4f} to {a.high:.4f}",
+             "less the first": f"{a.difference[0]:+.4f} ({a.difference[1]:+.4f} to {a.difference[2]:+.4f})"}
+            for a in report.arms
+        ]
+    )  # fmt: skip
+
+
 def _check() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:

@@ -7,6 +7,7 @@ as the log says. Measured with delta-rs 1.6: a column-mapped table reads as NULL
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,13 +61,28 @@ class RowGroup:
 
 
 def of_release(root: str, name: str, table: str) -> Pin:
-    """What the release pins. Raises ConfigError when there is no such release, InputError when it lacks the table."""
+    """What the release pins, or the version of a table that it was made from.
+
+    Raises ConfigError when there is no such release, InputError when it knows no such table.
+    """
     rows = {row["table"]: row for row in release.show(Lake(root), name)}
-    if table not in rows:
-        raise InputError(f"release {name!r} has no {table}. It holds: {', '.join(rows)}.")
-    row = rows[table]
     location = f"{root.rstrip('/')}/{table.replace('.', '/')}"
-    return Pin(location, row["version"], table, name, row["rows"], row["table_id"], row["digest"])
+    if table in rows:
+        row = rows[table]
+        return Pin(location, row["version"], table, name, row["rows"], row["table_id"], row["digest"])
+    behind = {
+        entry["name"]: entry
+        for row in rows.values()
+        for run in json.loads(row["made_from"])
+        for entry in run["inputs"]
+        if entry["version"] >= 0
+    }
+    if table not in behind:
+        raise InputError(
+            f"release {name!r} has no {table}. It holds: {', '.join(rows)}."
+            + (f" It was made from: {', '.join(sorted(behind))}." if behind else "")
+        )
+    return Pin(location, behind[table]["version"], table, name, table_id=behind[table]["id"] or None)
 
 
 def opened(pin: Pin, columns: Sequence[str]) -> DeltaTable:

@@ -53,3 +53,11 @@ def test_the_same_documents_are_packed_once_and_one_source_can_be_chosen(tmp_pat
     assert packed(pin, tmp_path / "rows", row_tokens=4, source="a") != made
     with pytest.raises(InputError, match="no document to pack"):
         packed(pin, tmp_path / "rows", row_tokens=4, source="b")
+
+
+def test_raw_contents_are_packed_as_they_were_read(tmp_path: Path) -> None:
+    raw = [b"\xff\xfe no text", b"two"]
+    write_deltalake(str(tmp_path / "raw"), pa.table({"content_id": ["b", "a"], "content": raw}))
+    made = packed(Pin(str(tmp_path / "raw"), 0), tmp_path / "rows", row_tokens=99)
+    (ids,) = DeltaTable(made.location).to_pyarrow_table()["input_ids"].to_pylist()
+    assert ids == [*raw[1], END, *raw[0], END]

@@ -5,17 +5,19 @@ for batch in documents("lake", "first", columns=("doc_id", "text"), batch_rows=2
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from lakehouse import release
+from lakehouse import ledger, ops, release
 from lakehouse.errors import ConfigError, InputError
 from lakehouse.lake import Lake
 from lakehouse.registry import graph, table
 from training.documents import documents
+from training.pins import of_release
 
 PRETRAIN = table("gold.pretrain")
 
@@ -76,3 +78,13 @@ def test_a_changed_row_fails_the_proof_and_a_lost_file_fails_the_read(lake: Lake
     assert check.found.startswith("unreadable")
     with pytest.raises(InputError, match="a file is missing or damaged"):
         texts(lake)
+
+
+def test_a_release_also_names_the_versions_that_it_was_made_from(lake: Lake) -> None:
+    (row,) = release.show(lake, "first")
+    behind = [{"inputs": [{"name": "bronze.code_contents", "id": "x-1", "version": 3}]}]
+    ledger.append(lake, ops.releases, [{**row, "release": "second", "made_from": json.dumps(behind)}])
+    pin = of_release(lake.root, "second", "bronze.code_contents")
+    assert (pin.version, pin.table_id, pin.location) == (3, "x-1", f"{lake.root}/bronze/code_contents")
+    with pytest.raises(InputError, match=r"It was made from: bronze\.code_contents"):
+        of_release(lake.root, "second", "bronze.code_files")

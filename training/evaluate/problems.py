@@ -156,7 +156,7 @@ def _differential(row: Row) -> str:
     example = _arguments(row["assertion"], row["entry_point"])
     inputs = [_shaped(given, example) for given in [*row["base_input"], *row["plus_input"]]]
     return (
-        f"import copy\n_own = {{}}\nexec({row['canonical_solution']!r}, _own)\n_right = _own[{row['entry_point']!r}]\n"
+        f"import copy, math\n_own = {{}}\nexec({row['canonical_solution']!r}, _own)\n_right = _own[{row['entry_point']!r}]\n"
         f"{COMPARE}\n{row['assertion']}\n"
         f"for _given in {inputs!r}:\n"
         "    try:\n        _wanted = _right(*copy.deepcopy(_given))\n    except Exception:\n        continue\n"

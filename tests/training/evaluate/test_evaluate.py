@@ -165,5 +165,8 @@ def test_the_authors_solutions_pass(kind: str, shared: Path, pool: Pool) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FILES)
-def test_all_of_the_authors_solutions_pass(kind: str, shared: Path, pool: Pool) -> None:
-    assert canonical(kind, shared, pool, 1) == {}
+def test_all_of_the_authors_solutions_pass(kind: str, shared: Path, pool: Pool) -> None:  # noqa: ARG001  skips without one
+    """Wider limits: a few inputs of MBPP+ need more time or memory than a synthetic sample may take, twice over here."""
+    limits = Limits.default().model_copy(update={"wall_seconds": 240, "cpu_seconds": 60, "memory": 8 << 30})
+    with Pool(limits, 2) as wide:
+        assert canonical(kind, shared, wide, 1) == {}
