@@ -44,7 +44,7 @@ class Command:
         with log.open("wb") as out:
             self._process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, cwd=folder,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=_interruptible,
             )  # fmt: skip
         self.pid = self._process.pid
 
@@ -99,6 +99,11 @@ class Command:
         """SIGKILL to the Python process alone: its JVM is left to find out."""
         self._process.kill()
         self._process.wait()
+
+
+def _interruptible() -> None:
+    """In the child: a background job of a shell ignores SIGINT, and what it starts would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def start(*arguments: str | Path | float, log: Path, **environment: str) -> Command:
