@@ -14,9 +14,10 @@ from pydantic import Field, field_validator, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.code.licence_rule import is_permitted
 from jobs.code.released_signals import code_released_signals
 from jobs.code.signals import code_signals
-from jobs.code.tables import code_decisions, code_duplicates, code_languages, distinct_files
+from jobs.code.tables import code_decisions, code_duplicates, code_languages, code_licences, distinct_files
 from lakehouse.errors import nearest
 from lakehouse.job import Inputs, Job, Params
 from lakehouse.rules import RuleSet, values_of
@@ -34,7 +35,7 @@ HIT = "struct<rule:string,value:double,limit:double,detail:string>"
 class DecideParams(Params):
     types: tuple[str, ...] = Field(description="types that may be kept")
     licences: tuple[str, ...] | None = Field(
-        description="licences that may be kept; null allows all, also unknown ones"
+        description="SPDX ids that may be kept; null allows all, also unknown licences"
     )
     rules: RuleSet = Field(description="rules by type and language; a name stands for the set of that name")
 
@@ -56,7 +57,8 @@ class DecideParams(Params):
 
 
 def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
-    files = inputs[distinct_files].select("content_id", "licence")
+    licences = inputs[code_licences].select("content_id", F.col("expression").alias("licence"), "alternatives")
+    files = inputs[distinct_files].select("content_id").join(licences, "content_id", "left")
     languages = inputs[code_languages].select("content_id", "language", "type", "unreadable")
     duplicates = inputs[code_duplicates].select("content_id", "kept", "duplicate_of", "jaccard")
     joined = files.join(languages, "content_id").join(duplicates, "content_id", "left")
@@ -86,7 +88,7 @@ def _about_the_file(params: DecideParams) -> list[Column]:
         ),
     ]
     if params.licences is not None:
-        allowed = F.coalesce(F.col("licence").isin(*params.licences), F.lit(False))
+        allowed = is_permitted(F.col("alternatives"), params.licences)
         found.append(_hit("licence", ~allowed, detail=F.coalesce("licence", F.lit("unknown"))))
     return found
 
@@ -118,7 +120,7 @@ def _hit(
 job = Job(
     "code.decide",
     about="keep or drop, with every rule that was hit",
-    reads=(distinct_files, code_languages, code_duplicates, code_signals, code_released_signals),
+    reads=(distinct_files, code_languages, code_licences, code_duplicates, code_signals, code_released_signals),
     writes=(code_decisions,),
     params=DecideParams,
     transform=decide,

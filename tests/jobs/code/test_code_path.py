@@ -268,7 +268,9 @@ def test_a_changed_threshold_decides_again_and_measures_nothing(
     )
     only_mit = copy.build(sources, "code.decide.licences=[MIT]")
     assert only_mit["code.decide"].status == "published"
-    assert {r["licence"] for r in copy.rows("gold.pretrain")} <= {"MIT"}
+    assert {r["licence"] for r in copy.rows("gold.pretrain")} == {"MIT"}
+    hits = copy.by_path("silver.code_decisions")["list.h"]["hits"]
+    assert {"rule": "licence", "value": None, "limit": None, "detail": "unknown"} in hits
 
 
 def test_growing_and_shrinking_ends_where_a_fresh_build_does(
