@@ -113,15 +113,17 @@ class _Sender:
         said = json.loads(self._state.read_text()) if self._state.is_file() else {}
         self._offset, self.run_id = int(said.get("offset", 0)), said.get("run_id")
         if self.run_id is None:
-            self.run_id = self._create(config, facts)
+            self.run_id = self._create(folder, config, facts)
             self._remember()
         else:
             self._client.update_run(self.run_id, status="RUNNING")
         self._tell(facts)
 
-    def _create(self, config: TrackingConfig, facts: Facts) -> str:
+    def _create(self, folder: Path, config: TrackingConfig, facts: Facts) -> str:
         found = self._client.get_experiment_by_name(config.experiment)
-        experiment = found.experiment_id if found else self._client.create_experiment(config.experiment)
+        # Without a server MLflow would put files where a person stands: they belong beside its database.
+        beside = None if config.uri else (folder.parent.absolute() / "artifacts").as_uri()
+        experiment = found.experiment_id if found else self._client.create_experiment(config.experiment, beside)
         run = self._client.create_run(experiment, run_name=facts.name, tags=dict(facts.tags))
         return str(run.info.run_id)
 
