@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -125,6 +125,72 @@ def ablate(name: str, lake_root: str, benchmarks: Path, overrides: tuple[str, ..
             for a in report.arms
         ]
     )  # fmt: skip
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("layout")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for answers.jsonl and report.json.")
+@click.option("--chat", is_flag=True, help="The model answers turns; without, it continues code.")
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Answers to each problem.")
+@click.option("--temperature", type=float, default=0.0, show_default=True, help="0 is greedy.")
+@click.option("--top-p", type=float, default=1.0, show_default=True)
+@click.option("--max-new-tokens", type=click.IntRange(1), default=512, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option(
+    "--k", "ks", type=click.IntRange(1), multiple=True, default=(1,), show_default=True, help="Of pass@k. Repeatable."
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first problems.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Sandboxes side by side.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def evaluate(
+    model: Path,
+    layout: str,
+    file: Path,
+    out: Path,
+    ks: tuple[int, ...],
+    limit: int | None,
+    workers: int,
+    json_: bool,
+    **drawn: Any,
+) -> None:
+    """Score an exported model on a benchmark: programs run in the sandbox, pass@k is the unbiased estimate.
+
+    \b
+      codelake evaluate exported humaneval HumanEval.jsonl.gz --out scores
+      codelake evaluate exported mbpp_plus MbppPlus.jsonl.gz --out scores --samples 20 --temperature 0.8 --k 1 --k 10
+
+    LAYOUT says which benchmark FILE is; a wrong name lists them. mbpp_3shot are the original's 500 test items, mbpp_plus the
+    378 of EvalPlus.
+    """
+    _check()
+    from pydantic import ValidationError
+
+    from training.evaluate.generate import Settings as Drawn
+    from training.evaluate.run import evaluate as run
+
+    try:
+        settings = Drawn(**drawn)
+    except ValidationError as error:
+        raise ConfigError(f"evaluate: {error.errors()[0]['msg']}.") from error
+    said = run(
+        model,
+        layout,
+        file,
+        out,
+        settings,
+        ks=ks,
+        workers=workers,
+        limit=limit,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if json_:
+        as_json(said)
+        return
+    scores = {f"pass@{k}": f"{value:.1%}" for k, value in said["pass_at"].items()}
+    shown = ("benchmark", "problems", "timed_out", "bits_per_byte")
+    table([{**{key: said[key] for key in shown}, **scores, "answers": str(out / "answers.jsonl")}])
 
 
 def _check() -> None:

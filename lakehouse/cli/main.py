@@ -32,6 +32,7 @@ COMMANDS = {
     "quickstart": ("quickstart", "quickstart"),
     "train": ("training.cli", "train"),  # a dotted name is a module outside this package
     "export": ("training.cli", "export"),
+    "evaluate": ("training.cli", "evaluate"),
     "ablate": ("training.cli", "ablate"),
 }
 

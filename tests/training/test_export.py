@@ -5,6 +5,7 @@ codelake export runs/tiny/checkpoints/anneal_iter_0000100 exported
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -79,3 +80,30 @@ def test_bits_per_byte_count_every_byte_once_whatever_the_window(exported: Path)
     counted = [i for ids, count in windows for i in ids[-count:]]
     assert counted == list(range(1, 21))
     assert all(len(ids) <= 8 and (len(ids) - count >= 4 or ids[0] == 0) for ids, count in windows)
+
+
+def test_an_exported_model_is_scored_on_a_benchmark(exported: Path, tmp_path: Path) -> None:
+    """The command, on one problem: the model has read nothing but its solution."""
+    from lakehouse.cli.main import group
+    from lakehouse.errors import MachineError
+
+    row = {"task_id": "t/0", "prompt": TEXT[:15], "canonical_solution": TEXT[15:], "entry_point": "add",
+           "test": "def check(add):\n    assert add(1, 2) == 3\n"}  # fmt: skip
+    file, out = tmp_path / "one.jsonl", tmp_path / "scores"
+    file.write_text(json.dumps(row) + "\n")
+    command = ["evaluate", str(exported), "humaneval", str(file), "--out", str(out), "--json", "--max-new-tokens", "20"]
+    with pytest.raises(ConfigError, match="at temperature 0 are the same 2 times"):
+        group.main([*command, "--samples", "2"], standalone_mode=False)
+    sampled = ["--samples", "3", "--temperature", "0.7", "--k", "1", "--k", "3", "--workers", "1"]
+    try:
+        group.main([*command, *sampled], standalone_mode=False)
+    except MachineError as error:
+        pytest.skip(f"no sandbox here: {error}")
+    report = json.loads((out / "report.json").read_text())
+    answers = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
+    assert [answer["sample"] for answer in answers] == [0, 1, 2]
+    assert all(answer["program"].startswith(TEXT[:15]) for answer in answers)
+    passed = sum(answer["end"] == "passed" for answer in answers)
+    assert report["pass_at"] == {"1": pytest.approx(passed / 3), "3": float(passed > 0)}
+    assert report["settings"]["temperature"] == 0.7
+    assert 0 < report["bits_per_byte"] < 8
