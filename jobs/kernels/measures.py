@@ -57,7 +57,7 @@ def _duplicate(n: int) -> Measure:
     )
 
 
-_REPETITION = (*map(_top, TOP), *map(_duplicate, DUPLICATE))
+REPETITION = (*map(_top, TOP), *map(_duplicate, DUPLICATE))
 
 # ---- code and data
 
@@ -67,7 +67,7 @@ def _long_strings(d: Document) -> Value:
     return found / d.code_lines if d.code_lines else None
 
 
-_PARTS = (
+PARTS = (
     Measure(
         "comment_share",
         DOUBLE,
@@ -130,7 +130,7 @@ def _natural_language(d: Document) -> str:
     return "ja" if 10 * kana > han else "zh"
 
 
-_PROSE = (
+PROSE = (
     Measure(
         "natural_language",
         STRING,
@@ -218,7 +218,7 @@ _PROSE = (
     ),
 )
 
-MEASURES: tuple[Measure, ...] = (*_REPETITION, *_PARTS, *_PROSE, *language_measures.MEASURES)
+MEASURES: tuple[Measure, ...] = (*REPETITION, *PARTS, *PROSE, *language_measures.MEASURES)
 NAMES = (*(signal.name for signal in SIGNALS), *(measure.name for measure in MEASURES))
 
 

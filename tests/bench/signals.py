@@ -1,0 +1,245 @@
+"""What signals cost on one core: all of them, each family alone, and the released filter's; and how the two rule sets decide.
+
+usage: python -m tests.bench.signals [--mb 200] [--released-mb 10] [--folder FOLDER] [--readme]
+
+Every step reads the same documents (`tests.bench.documents`: distinct texts of pinned archives, or the source files below
+FOLDER) in a process of its own; its clock runs over the measuring alone. A family is timed with what it needs made anew,
+so the families add up to more than all of them together. The release's own code took 0.19-0.22 MB per CPU second on the
+machine where its verdicts were recorded; it cannot be installed, so that figure stands beside ours as it was written down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from jobs.kernels import language_measures, measures, notices
+from jobs.kernels.document import Document, Measure
+from jobs.kernels.file_types import FileTypes, extension_of
+from jobs.kernels.parts import Marks
+from jobs.kernels.released.measure import Measured, missing
+from jobs.kernels.released.measure import measure as measure_released
+from jobs.kernels.signals import signals
+from lakehouse.rules import rule_set
+from tests.bench import documents, markdown
+from tests.bench.usage import measure
+
+CONF = Path(__file__).parents[2] / "conf"
+KINDS = ("code", "data", "text")
+BATCH = 64  # documents
+LARGEST = 3_000_000  # characters; larger files are dropped by one rule of either set
+
+File = tuple[str, str, str, str]  # path, language, type, text
+
+
+def conf(name: str) -> dict[str, object]:
+    loaded: dict[str, object] = yaml.load((CONF / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return loaded
+
+
+def files(folder: Path, mb: float) -> Iterator[File]:
+    """Files of a known type below a folder of Parquet parts, or of sources, in a fixed order, up to `mb`."""
+    types, left = FileTypes.load(conf("file-types")), mb * 1e6
+    for path, text in _texts(folder):
+        if left <= 0:
+            return
+        found = types.classify(path)
+        if found.type in KINDS and len(text) <= LARGEST:
+            left -= len(text)
+            yield path, found.language, found.type, text
+
+
+def _texts(folder: Path) -> Iterator[tuple[str, str]]:
+    parts = sorted(folder.rglob("*.parquet"))
+    for part in parts:
+        yield from ((row["path"], row["text"]) for row in pq.read_table(part, columns=["path", "text"]).to_pylist())
+    for path in () if parts else sorted(folder.rglob("*")):
+        if path.is_file():
+            try:
+                yield str(path.relative_to(folder)), path.read_bytes().decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def batches(chosen: Iterator[File]) -> Iterator[list[File]]:
+    held: list[File] = []
+    for file in chosen:
+        held.append(file)
+        if len(held) == BATCH:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+# ---- steps: what is done with one batch
+
+Step = Callable[[Sequence[File]], object]
+
+
+def everything() -> Step:
+    syntaxes = notices.load(conf("comments"))
+    return lambda batch: measures.measure(pa.array([f[3] for f in batch]), [f[:3] for f in batch], syntaxes)
+
+
+def counted() -> Step:
+    return lambda batch: signals(pa.array([f[3] for f in batch]))
+
+
+def family(chosen: Sequence[Measure]) -> Callable[[], Step]:
+    def made() -> Step:
+        syntaxes = notices.load(conf("comments"))
+        marks = {language: Marks.of(language, syntax) for language, syntax in syntaxes.items()}
+
+        def step(batch: Sequence[File]) -> object:
+            found = []
+            for path, language, kind, text in batch:
+                document = Document(text, path.rpartition("/")[2], language, kind, marks.get(language))
+                for one in chosen:
+                    try:
+                        found.append(one.value(document) if one.applies(document) else None)
+                    except ValueError:
+                        found.append(None)
+            return found
+
+        return step
+
+    return made
+
+
+def released() -> Step:
+    return lambda batch: [_released(file) for file in batch]
+
+
+def _released(file: File) -> Measured:
+    path, language, kind, text = file
+    name = path.rpartition("/")[2]
+    return measure_released(
+        text,
+        name=name,
+        extension=extension_of(name),
+        size=len(text.encode("utf-8", "replace")),
+        language=language,
+        kind=kind,
+        natural_language="en",
+    )
+
+
+STEPS: dict[str, tuple[str, Callable[[], Step], bool]] = {
+    # name: (what it does, how it is made, whether it is the release's)
+    "all": ("all signals of codelake-1", everything, False),
+    "counts": ("characters, lines, words, encoded runs", counted, False),
+    "repetition": ("repeated n-grams", family(measures.REPETITION), False),
+    "parts": ("comments and quoted text", family(measures.PARTS), False),
+    "prose": ("signals of text files", family(measures.PROSE), False),
+    "languages": ("syntax trees and pages", family(language_measures.MEASURES), False),
+    "released": ("all signals of opencoder-1", released, True),
+}
+
+
+def one(name: str, folder: Path, mb: float) -> dict[str, object]:
+    """Documents, MB and CPU seconds of a step in this process, and the same by language."""
+    step = STEPS[name][1]()
+    for warm in ("warm.py", "warm.js", "warm.md", "warm.json", "warm.html", "warm.c", "warm.go", "warm.java"):
+        found = FileTypes.load(conf("file-types")).classify(warm)
+        step([(warm, found.language, found.type, "x = 1\n")])
+    count, size, cpu = 0, 0, 0.0
+    by_language: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)  # CPU seconds
+    for batch in batches(files(folder, mb)) if name != "released" else ([file] for file in files(folder, mb)):
+        bytes_ = sum(len(file[3].encode("utf-8", "replace")) for file in batch)
+        began = time.process_time()
+        step(batch)
+        took = time.process_time() - began
+        count, size, cpu = count + len(batch), size + bytes_, cpu + took
+        if len(batch) == 1:
+            by_language[batch[0][1]] += bytes_
+            spent[batch[0][1]] += took
+    languages = {key: by_language[key] / 1e6 / max(spent[key], 1e-9) for key, _ in by_language.most_common(8)}
+    return {"documents": count, "mb": size / 1e6, "cpu": cpu, "languages": languages}
+
+
+def agreement(folder: Path, mb: float) -> Iterator[list[str]]:
+    """How the two sets decide the same files, and by which rules they differ."""
+    first, second = rule_set("opencoder-1"), rule_set("codelake-1")
+    syntaxes = notices.load(conf("comments"))
+    outcomes: Counter[str] = Counter()
+    why: Counter[str] = Counter()
+    for path, language, kind, text in files(folder, mb):
+        (row,) = measures.measure(pa.array([text]), [(path, language, kind)], syntaxes).to_pylist()
+        table = second.table_name(kind, language, row["natural_language"])
+        theirs = {
+            name
+            for name, _, _ in first.hits(
+                first.table_name(kind, language), _released((path, language, kind, text)).values
+            )
+        }
+        values = {name: value for name, value in row.items() if isinstance(value, int | float)}
+        ours = {name for name, _, _ in second.hits(table, values)}
+        outcome = (
+            f"{'kept' if not theirs else 'dropped'} by opencoder-1, {'kept' if not ours else 'dropped'} by codelake-1"
+        )
+        outcomes[outcome] += 1
+        if bool(theirs) != bool(ours):
+            why.update(f"{outcome}: {name}" for name in theirs | ours)
+    yield from ([name, f"{count:,}"] for name, count in outcomes.most_common())
+    yield from ([name, f"{count:,}"] for name, count in why.most_common(30))
+
+
+def measured(folder: Path, mb: float, released_mb: float) -> Iterator[list[str]]:
+    for name, (about, _, is_release) in STEPS.items():
+        if is_release and missing():
+            yield [about, f"not installed: {', '.join(missing())}", "", "", ""]
+            continue
+        asked = str(released_mb if is_release else mb)
+        usage = measure(
+            [sys.executable, "-m", "tests.bench.signals", "--one", name, "--mb", asked, "--folder", str(folder)]
+        )
+        said = json.loads(usage.output)
+        speed, rate = said["mb"] / max(said["cpu"], 1e-9), said["documents"] / max(said["cpu"], 1e-9)
+        yield [about, f"{said['mb']:.1f}", f"{speed:,.2f}", f"{rate:,.0f}", f"{usage.peak_mb:,.0f}"]
+        for language, of_language in said["languages"].items():
+            yield [f"... {language}", "", f"{of_language:,.2f}", "", ""]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mb", type=float, default=200, help="of texts")
+    parser.add_argument("--released-mb", type=float, default=10, help="of texts for opencoder-1 and the comparison")
+    parser.add_argument("--folder", type=Path, help="sources to measure instead of the pinned archives")
+    parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--one", choices=sorted(STEPS), help=argparse.SUPPRESS)
+    given = parser.parse_args(argv)
+    if given.one:
+        print(json.dumps(one(given.one, given.folder, given.mb)))
+        return
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as work:
+        folder = given.folder or Path(work)
+        if given.folder is None:
+            documents.make(given.mb, folder)
+        rows = list(measured(folder, given.mb, given.released_mb))
+        decided = [] if missing() else list(agreement(folder, given.released_mb))
+    head = ["step", "MB", "MB/CPU-s", "documents/CPU-s", "peak MB (PSS)"]
+    arguments = [f"--mb {given.mb:g}", f"--released-mb {given.released_mb:g}"]
+    lines = [*markdown.about("tests.bench.signals", arguments, load), "", *markdown.table(head, rows)]
+    if decided:
+        lines += ["", *markdown.table(["the same files under both rule sets", "files"], decided)]
+    print("\n".join(lines))
+    if given.readme:
+        markdown.write("signals", lines)
+
+
+if __name__ == "__main__":
+    main()
