@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from jobs.code.signals import code_signals
+from jobs.code.signals import counted_columns
 from jobs.kernels import signals as kernel
 from jobs.web.tables import DOCUMENT_ID, web_documents
 from lakehouse.job import Inputs, Job, Params
@@ -17,7 +17,7 @@ web_signals = Table(
     "silver.web_signals",
     row="the measured signals of one recalled text",
     key=("content_id",),
-    columns=(DOCUMENT_ID, *(c for c in code_signals.columns if c.name not in code_signals.key)),
+    columns=(DOCUMENT_ID, *counted_columns),
 )
 
 
