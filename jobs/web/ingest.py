@@ -94,7 +94,7 @@ def page_id(file: str, offset: int, inside: int) -> str:
 def _taken(file: str, page: Page) -> dict[str, Any]:
     return {
         "page_id": page_id(file, page.offset, page.inside),
-        "offset": page.offset,
+        "place": page.offset,
         "inside": page.inside,
         "url": page.url,
         "dump": page.dump,
@@ -112,7 +112,7 @@ def _taken(file: str, page: Page) -> dict[str, Any]:
 
 def _not_taken(found: Refused) -> dict[str, Any]:
     return {
-        "offset": found.offset,
+        "place": found.offset,
         "inside": found.inside,
         "url": found.url,
         "reason": str(found.reason),
@@ -134,7 +134,7 @@ def _items(changed: DataFrame) -> DataFrame:
 
 
 def _refused(rows: DataFrame) -> DataFrame:
-    place = F.concat("file", F.lit("@"), "offset", F.lit("+"), "inside", F.lit(" ("), "reason", F.lit(")"))
+    place = F.concat("file", F.lit("@"), "place", F.lit("+"), "inside", F.lit(" ("), "reason", F.lit(")"))
     named = rows.where(F.col("reason").isNotNull() & F.col("records").isNull()).select(
         F.lit(NAME).alias("job"),
         place.alias("item"),

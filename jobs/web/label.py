@@ -27,7 +27,7 @@ _STATEMENT = {
     "label": "boolean",
     "author": "string",
     "how": "string",
-    "at": "timestamp",
+    "said_at": "timestamp",
     "note": "string",
     "score": "double",
     "apart": "boolean",
@@ -93,7 +93,7 @@ def _by_rule(batches: Iterator[pa.RecordBatch], rules: Mapping[str, LabelRule]) 
 
 def _by_file(said: DataFrame, pages: DataFrame) -> DataFrame:
     """Statements of files with the pages they are about; one author's last word on a page counts."""
-    columns = ("topic", "label", "author", "how", "at", "note", "file", "nth")
+    columns = ("topic", "label", "author", "how", "said_at", "note", "file", "nth")
     score = F.coalesce("score", F.col("label").cast("double")).alias("score")
     kept = said.select(*columns, score, F.col("held_out").alias("apart"), F.col("page_id").alias("named"), "url")
     by_id = (
@@ -104,14 +104,14 @@ def _by_file(said: DataFrame, pages: DataFrame) -> DataFrame:
         by_url.select("page_id", *columns, "score", "apart")
     )
     last = Window.partitionBy("topic", "page_id", "author").orderBy(
-        F.col("at").desc_nulls_last(), F.desc("file"), F.desc("nth")
+        F.col("said_at").desc_nulls_last(), F.desc("file"), F.desc("nth")
     )
     return both.withColumn("n", F.row_number().over(last)).where("n = 1").select(*_STATEMENT)
 
 
 def _rank() -> list[Column]:
     ranks = F.array(*map(F.lit, _RANK))
-    return [F.array_position(ranks, F.col("how")).asc(), F.col("at").desc_nulls_last(), F.col("author").asc()]
+    return [F.array_position(ranks, F.col("how")).asc(), F.col("said_at").desc_nulls_last(), F.col("author").asc()]
 
 
 def _in_force(statements: DataFrame, params: LabelParams) -> DataFrame:

@@ -319,8 +319,8 @@ class Loop:
         by_url = F.col("label") & F.col("related")
         refused = F.coalesce(~F.col("label"), F.lit(False))
         kept = rows.join(related, "domain", "left").where(~refused & (hit | F.coalesce(by_url, F.lit(False))))
-        by = F.when(hit, "classifier").otherwise("url").alias("by")
-        ended = kept.select("page_id", "score", by, "pattern")
+        how = F.when(hit, "classifier").otherwise("url").alias("how")
+        ended = kept.select("page_id", "score", how, "pattern")
         return _keyed(ended, self.topic, len(rounds)).select(*web_recalled.column_names)
 
     def reports(self, rounds: list[Round]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ _TOLD = {
     "silver.web_scores": "SELECT s.topic, s.round, s.score, r.threshold, s.score > r.threshold AS recalled, e.why AS in_seed"
     " FROM silver.web_scores s JOIN silver.web_rounds r USING (topic, round)"
     " LEFT JOIN silver.web_seeds e USING (topic, round, page_id) WHERE page_id = ? ORDER BY topic, round",
-    "silver.web_recalled": "SELECT topic, round, score, by, pattern FROM silver.web_recalled WHERE page_id = ? ORDER BY topic",
+    "silver.web_recalled": "SELECT topic, round, score, how, pattern FROM silver.web_recalled WHERE page_id = ? ORDER BY topic",
     "silver.web_documents": "SELECT d.content_id, d.copies, d.page_id = ?1 AS stands, d.topics FROM silver.web_documents d"
     " JOIN silver.web_text t USING (text_id) WHERE t.page_id = ?1",
     "silver.web_decisions": "SELECT v.keep, v.hits FROM silver.web_decisions v JOIN silver.web_documents d USING (content_id)"
@@ -37,8 +37,8 @@ def story(views: Views, what: str) -> dict[str, Any]:
     Raises InputError where no page or more than one is meant.
     """
     found = views.rows(
-        "SELECT page_id, url, file, \"offset\", inside, dump, fetched_at, kind, size, truncated FROM bronze.web_pages"
-        " WHERE url = ?1 OR page_id = ?1 OR (length(?1) >= 8 AND starts_with(page_id, ?1)) ORDER BY file, \"offset\", inside LIMIT 20",
+        "SELECT page_id, url, file, place, inside, dump, fetched_at, kind, size, truncated FROM bronze.web_pages"
+        " WHERE url = ?1 OR page_id = ?1 OR (length(?1) >= 8 AND starts_with(page_id, ?1)) ORDER BY file, place, inside LIMIT 20",
         [what],
     )  # fmt: skip
     if not found:

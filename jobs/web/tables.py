@@ -44,7 +44,7 @@ web_pages = Table(
         PAGE_ID,
         Column("file", "string", "source and path of the file that holds it"),
         Column("source", "string", "name of the configured source"),
-        Column("offset", "bigint", "byte offset of the record or of the member around it; row number in Parquet"),
+        Column("place", "bigint", "byte offset of the record or of the member around it; row number in Parquet"),
         Column("inside", "bigint", "plain bytes before the record inside that member", unit="bytes"),
         Column("url", "string", "address, where known", nullable=True),
         Column("dump", "string", "the crawl it belongs to, where known", nullable=True),
@@ -103,7 +103,7 @@ _SAID = (
     Column("label", "boolean", "true for pages that are wanted"),
     Column("author", "string", "who said it: a person's name, model:NAME or rule:NAME"),
     Column("how", "string", "what kind of author that is", checks=(HOW_SAID,)),
-    Column("at", "timestamp", "when it was said, UTC, where known", nullable=True),
+    Column("said_at", "timestamp", "when it was said, UTC, where known", nullable=True),
     Column("note", "string", "what the author adds; for a model the digest of its prompt", nullable=True),
 )
 
@@ -229,7 +229,7 @@ web_recalled = Table(
         TOPIC,
         PAGE_ID,
         Column("score", "double", "score in the last round", checks=SHARE),
-        Column("by", "string", "what recalled it", checks=(one_of("classifier", "url"),)),
+        Column("how", "string", "what recalled it", checks=(one_of("classifier", "url"),)),
         Column("pattern", "string", "the longest URL pattern that fits, where one does", nullable=True),
         Column("round", "int", "last round", checks=(between(1, None),)),
     ),

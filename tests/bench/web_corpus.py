@@ -62,7 +62,7 @@ def make(out: Path, pages: int, per_package: int, unlabelled: float) -> dict[str
                 folder = fetched(out, name) if left > 0 else None
                 found = list(html(folder))[: min(per_package, left)] if folder else []
                 if not found:
-                    missing.append(name)
+                    missing += [name] if left > 0 else []
                     continue
                 assert folder is not None
                 for page in found:

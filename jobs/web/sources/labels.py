@@ -86,7 +86,7 @@ def _said(values: dict[str, str], where: str) -> dict[str, Any]:
         "label": _yes_or_no(values["label"], "label", where),
         "author": author,
         "how": kind if kind in ("model", "rule") else "person",
-        "at": at,
+        "said_at": at,
         "note": values["note"] or None,
     }
 

@@ -39,7 +39,7 @@ def test_a_crawl_becomes_pages_and_grows_file_by_file(tmp_path: Path, spark: Spa
 
     pages = {row["url"]: row for row in lake.rows("bronze.web_pages")}
     assert sorted(pages) == [f"https://a.test/{n}" for n in (0, 2, 3)]
-    assert (pages["https://a.test/2"]["offset"], pages["https://a.test/2"]["dump"]) == (starts[2], "d")
+    assert (pages["https://a.test/2"]["place"], pages["https://a.test/2"]["dump"]) == (starts[2], "d")
     (refused,) = [row for row in lake.rows("ops.quarantine") if row["job"] == "web.ingest"]
     assert (refused["item"], refused["reason"]) == (f"crawl/a.warc.gz@{starts[1]}+0 (damaged)", "damaged")
     found = {row["file"]: row for row in lake.rows("bronze.web_files")}

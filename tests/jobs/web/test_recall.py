@@ -75,9 +75,9 @@ def test_every_label_names_its_author_and_score(built: WebLake) -> None:
     named = urls(built)
     labels = {(named[row["page_id"]], row["author"]): row for row in built.rows("silver.web_labels")}
     assert labels["https://docs.test/1", "rule:much_code"]["label"] is True
-    assert labels["https://zh.test/1", "Grace"] | {"at": None} == {
+    assert labels["https://zh.test/1", "Grace"] | {"said_at": None} == {
         "topic": "code", "page_id": labels["https://zh.test/1", "Grace"]["page_id"], "label": False, "author": "Grace",
-        "how": "person", "at": None, "note": None, "score": 0.0, "in_force": True, "held_out": True,
+        "how": "person", "said_at": None, "note": None, "score": 0.0, "in_force": True, "held_out": True,
     }  # fmt: skip
     (pattern,) = built.rows("silver.url_labels")
     assert (pattern["pattern"], pattern["author"], pattern["conflict"]) == ("qa.test/questions%", "Ada", False)

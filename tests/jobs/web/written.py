@@ -41,7 +41,7 @@ def make(root: Path) -> Lake:
     ]  # fmt: skip
     _write(lake, tables.web_text, texts)
     _write(lake, tables.web_pages, [
-        {"page_id": ids[n], "file": "crawl/a.warc.gz", "source": "crawl", "offset": n, "inside": 0, "url": url, "kind": "html",
+        {"page_id": ids[n], "file": "crawl/a.warc.gz", "source": "crawl", "place": n, "inside": 0, "url": url, "kind": "html",
          "body_id": ids[n], "size": 9, "body": b"<p>x"}
         for n, url in enumerate([*URLS[:-1], URLS[0]])  # the last page was fetched from the address of the first
     ])  # fmt: skip

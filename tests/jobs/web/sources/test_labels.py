@@ -40,7 +40,7 @@ def test_all_formats_say_the_same(tmp_path: Path, name: str) -> None:
     (pattern,), (page,) = found.patterns, found.pages
     assert pattern == {
         "nth": 1, "topic": "code", "pattern": "%juejin.cn/post%", "label": True, "author": "Ada", "how": "person",
-        "at": datetime(2026, 11, 1, tzinfo=UTC), "note": None,
+        "said_at": datetime(2026, 11, 1, tzinfo=UTC), "note": None,
     }  # fmt: skip
     assert (page["url"], page["label"], page["how"], page["score"], page["held_out"]) == (
         "https://a.test/x", False, "model", 0.1, True,
