@@ -4,7 +4,9 @@ Values of built-in types travel by value, in a notation that is data and never c
 and is named by a number. The tests' side holds a `Remote` for such an object and forwards what is done to it. Rules
 that keep the solution honest:
 
-- an object of the solution never equals a plain value: `assert f(2) == 5` is decided by the tests' own integers;
+- an object of the solution never equals, exceeds or contains a plain value by its own word, nor is a plain value taken from
+  it or added to it: `assert f(2) == 5` and `abs(f(2) - 5) < 0.1` are decided by the tests' own numbers. What extends a
+  built-in type counts by the built-in value in it;
 - the solution's exceptions arrive as exceptions of the same name, but never as one that ends the tests;
 - the solution may call or step through what a test handed to it, and nothing else on the tests' side.
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import contextlib
 import datetime
 import decimal
 import fractions
@@ -52,7 +55,14 @@ class Remote:
         object.__setattr__(self, "_like", like)  # its plain value, where its class extends a built-in one
 
     def __getattr__(self, name: str) -> Any:
+        kind = type(self._like)
+        if self._like is not None and hasattr(kind, name) and (kind not in _MUTABLE or name in _QUESTIONS):
+            return getattr(self._plain(), name)
         return _ask(self, "getattr", name)
+
+    def _plain(self) -> Any:
+        """The built-in value as it is now: methods of its own class may have changed it."""
+        return _ask(self, "plain")
 
     def __setattr__(self, name: str, value: Any) -> None:
         _ask(self, "setattr", name, value)
@@ -62,17 +72,26 @@ class Remote:
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not Remote:
-            return self._like is not None and bool(self._like == other)
+            return self._like is not None and bool(self._plain() == other)
         return _ask(self, "eq", other) is True
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return int(_ask(self, "hash"))
+        return hash(self._plain()) if self._like is not None else int(_ask(self, "hash"))
 
     def __iter__(self) -> Iterator[Any]:
-        return Stepped(_ask(self, "iter"))
+        return iter(self._plain()) if self._like is not None else Stepped(_ask(self, "iter"))
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._plain() if self._like is not None else any(item == one for one in self)
+
+    def __getitem__(self, key: Any) -> Any:
+        if self._like is not None:
+            with contextlib.suppress(KeyError, TypeError):  # a dictionary with defaults
+                return self._plain()[key]
+        return _ask(self, "getitem", key)
 
     def __repr__(self) -> str:
         return str(_ask(self, "repr"))
@@ -81,7 +100,7 @@ class Remote:
         return str(_ask(self, "str"))
 
     def __bool__(self) -> bool:
-        return _ask(self, "bool") is True
+        return bool(self._plain()) if self._like is not None else _ask(self, "bool") is True
 
     def __instancecheck__(self, instance: object) -> bool:
         return type(instance) is Remote and _ask(self, "instance", instance) is True
@@ -115,51 +134,81 @@ def _number_hash(value: Any) -> int:
     return hash(value)
 
 
-_BINARY = [
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "matmul",
-    "and_",
-    "or_",
-    "xor",
-    "lshift",
-    "rshift",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "getitem",
-    "contains",
-]
+_MUTABLE = (list, dict, set, bytearray)
+# Methods that ask and change nothing: of a mutable value these are answered by what is in it, not by its class.
+_QUESTIONS = frozenset(
+    [
+        "count",
+        "index",
+        "get",
+        "keys",
+        "values",
+        "items",
+        "copy",
+        "issubset",
+        "issuperset",
+        "isdisjoint",
+        "union",
+        "intersection",
+        "difference",
+        "symmetric_difference",
+    ]
+)
+_SCALING = ["mul", "truediv", "pow", "matmul"]  # by a number: it tells the solution nothing that a test compares with
+_MIXING = ["add", "sub", "floordiv", "mod", "and_", "or_", "xor", "lshift", "rshift"]
+_ORDER = ["lt", "le", "gt", "ge"]
+_BINARY = [*_SCALING, *_MIXING, *_ORDER]
 _UNARY = ["neg", "pos", "abs", "invert", "index"]
-OPERATIONS: dict[str, Callable[..., Any]] = {name: getattr(operator, name) for name in _BINARY + _UNARY}
+OPERATIONS: dict[str, Callable[..., Any]] = {name: getattr(operator, name) for name in [*_BINARY, *_UNARY, "getitem"]}
 OPERATIONS |= {
+    "plain": lambda it: _plain(next(base for base in _BASES if isinstance(it, base)), it),
     "getattr": getattr, "setattr": setattr, "eq": operator.eq, "hash": _number_hash, "iter": iter, "next": next,
     "repr": repr, "str": str, "bool": bool, "len": len, "int": int, "float": float, "round": round, "dir": dir,
     "instance": lambda of, value: isinstance(value, of), "setitem": operator.setitem, "delitem": operator.delitem,
     "reversed": reversed, "enter": lambda it: it.__enter__(), "exit": lambda it: it.__exit__(None, None, None),
-    **{f"r{name}": (lambda op: lambda a, b: op(b, a))(getattr(operator, name)) for name in _BINARY[:13]},
+    **{f"r{name}": (lambda op: lambda a, b: op(b, a))(getattr(operator, name)) for name in [*_SCALING, *_MIXING]},
 }  # fmt: skip
 
 
 def _attach(method: str, operation: str) -> None:
+    def forward(self: Remote, *args: Any) -> Any:
+        if self._like is not None:
+            return OPERATIONS[operation](self._plain(), *args)
+        return _ask(self, operation, *args)
+
+    setattr(Remote, method, forward)
+
+
+def _attach_told(method: str, operation: str) -> None:
+    """What changes an object, or steps it, is for the object itself."""
+
     def forward(self: Remote, *args: Any) -> Any:
         return _ask(self, operation, *args)
 
     setattr(Remote, method, forward)
 
 
-for _name in [*_BINARY, *_UNARY]:
-    _attach(f"__{_name.rstrip('_')}__", _name)
-for _name in ("len", "int", "float", "round", "dir", "setitem", "delitem", "reversed", "next"):
+def _attach_binary(method: str, operation: str, *, mixes: bool) -> None:
+    """An operator of two. `mixes`: its other side may be what a test compares with, so no plain value is shown."""
+
+    def forward(self: Remote, other: Any) -> Any:
+        if self._like is not None and (type(other) is not Remote or other._like is not None):
+            return OPERATIONS[operation](self._plain(), other._plain() if type(other) is Remote else other)
+        if mixes and type(other) is not Remote:
+            raise TypeError(f"{operation.strip('_')} between an object of the solution and a {type(other).__name__}")
+        return _ask(self, operation, other)
+
+    setattr(Remote, method, forward)
+
+
+for _name in _BINARY:
+    _attach_binary(f"__{_name.rstrip('_')}__", _name, mixes=_name not in _SCALING)
+for _name in [*_SCALING, *_MIXING]:
+    _attach_binary(f"__r{_name.rstrip('_')}__", f"r{_name}", mixes=_name not in _SCALING)
+for _name in [*_UNARY, "len", "int", "float", "round", "reversed"]:
     _attach(f"__{_name}__", _name)
-for _name in _BINARY[:13]:
-    _attach(f"__r{_name.rstrip('_')}__", f"r{_name}")
+for _name in ("dir", "setitem", "delitem", "next"):
+    _attach_told(f"__{_name}__", _name)
 
 
 class Peer:

@@ -322,6 +322,65 @@ def test_a_forged_verdict_does_not_pass(sandbox: Sandbox, name: str) -> None:
     assert still_works(sandbox)
 
 
+LIAR = """
+class A:
+    def __getattr__(self, name): return self
+    def __call__(self, *a): return self
+    def __bool__(self): return True
+for _n in "sub rsub add radd mod rmod and rand or ror xor rxor floordiv rfloordiv mul rmul truediv rtruediv".split():
+    setattr(A, f"__{_n}__", lambda s, o: set() if isinstance(o, set) else s)
+for _n in "abs neg pos int float round len hash".split():
+    setattr(A, f"__{_n}__", lambda s, *a: 0)
+for _n in "lt le gt ge eq contains".split():
+    setattr(A, f"__{_n}__", lambda s, o: True)
+class B(A, %s): pass
+def f(x): return B()
+"""
+
+
+@pytest.mark.parametrize("base", ["object", "float", "str", "list", "dict", "set"])
+@pytest.mark.parametrize(
+    "test",
+    [
+        "abs(f(2) - 3.5) < 1e-6",
+        "abs(3.5 - f(2)) <= 1e-6",
+        "abs(f(2) / 3.5 - 1) < 1e-6",
+        "f(2) > 3",
+        "not (f(2) != 5)",
+        "5 in f(2)",
+        "{1, 5} - f(2) == set()",
+        "{1, 5} <= f(2)",
+        "f(2) == [5] or f(2) == {5}",
+        "(f(2) or 1) == 5",
+        "f(2)[0] == 5",
+        "sorted(f(2)) == [5, 6]",
+        "round(f(2), 1) == 3.5",
+        "str(f(2)) == '3.5'",
+    ],
+)
+def test_an_object_that_agrees_with_everything_convinces_no_test(sandbox: Sandbox, base: str, test: str) -> None:
+    verdict = sandbox.run(
+        Program(LIAR % base if base != "object" else LIAR.replace("(A, %s)", "(A)"), f"assert {test}")
+    )
+    assert verdict.end in ("failed", "error"), verdict
+
+
+def test_nothing_of_the_last_answer_is_in_reach(sandbox: Sandbox) -> None:
+    assert sandbox.run(Program("def f(): return 1", "assert f() == 2, 'ym' + ' secret'")).end == "failed"
+    look = "\n".join(
+        [
+            "import gc, sys",
+            "def seen():",
+            "    frame, found = sys._getframe(), []",
+            "    while frame:",
+            "        found += [repr(value) for value in frame.f_locals.values()]",
+            "        frame = frame.f_back",
+            "    return 'terces my'[::-1] in ' '.join(found)",
+        ]
+    )
+    assert sandbox.run(Program(look, "assert seen() is False")).passed
+
+
 def test_what_makes_the_forgeries_meaningful_is_that_an_honest_solution_passes(sandbox: Sandbox) -> None:
     assert sandbox.run(Program("def f(x): return 5", TESTS)).passed
 

@@ -175,6 +175,44 @@ def test_objects_of_the_solution_can_be_used_from_its_tests(sandbox: Sandbox) ->
     assert verdict.passed, verdict
 
 
+def test_classes_that_extend_built_in_ones_and_operators_of_their_own_work_too(sandbox: Sandbox) -> None:
+    verdict = run(
+        sandbox,
+        """
+        import collections
+        class Stack(list):
+            def push(self, x): self.append(x); return self
+        def groups(words):
+            d = collections.defaultdict(list)
+            for w in words: d[len(w)].append(w)
+            return d
+        class V:
+            def __init__(s, x, y): s.x, s.y = x, y
+            def __mul__(s, k): return V(s.x*k, s.y*k)
+            __rmul__ = __mul__
+            def __add__(s, o): return V(s.x+o.x, s.y+o.y)
+            def __eq__(s, o): return (s.x, s.y) == (o.x, o.y)
+            def __lt__(s, o): return s.x < o.x
+            def __len__(s): return 2
+            def __iter__(s): return iter((s.x, s.y))
+        """,
+        """
+        s = Stack()
+        s.push(1).push(2)
+        assert len(s) == 2 and s == [1, 2] and s[0] == 1 and 2 in s and list(s) == [1, 2]
+        s.append(3)
+        assert s == [1, 2, 3] and s.pop() == 3 and s.count(1) == 1
+        s[0] = 9
+        assert s == [9, 2] and s + [1] == [9, 2, 1]
+        g = groups(['a', 'bb', 'c'])
+        assert g == {1: ['a', 'c'], 2: ['bb']} and g[7] == [] and g.get(8) is None and sorted(g) == [1, 2, 7]
+        assert V(1, 2) * 3 == V(3, 6) and 3 * V(1, 2) == V(3, 6) and V(1, 1) + V(1, 1) == V(2, 2) and V(0, 1) < V(1, 0) and len(V(1, 2)) == 2 and 2 in V(1, 2)
+        assert list(V(4, 5)) == [4, 5]
+        """,
+    )
+    assert verdict.passed, verdict
+
+
 @settings(max_examples=40)
 @given(
     value=st.recursive(
