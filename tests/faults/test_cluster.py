@@ -15,7 +15,8 @@ from lakehouse.registry import graph
 from tests.faults import commands
 from tests.faults.builds import Builds
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+# Three undisturbed builds come first, and executors start without a class-data archive.
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CLUSTER = ("--set", "spark.master=local-cluster[2,1,1024]", "--set", 'spark.conf={spark.sql.shuffle.partitions: "3"}')
 
