@@ -54,6 +54,7 @@ def test_zero_stages_agree_and_a_run_of_two_ranks_goes_on_with_one(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)  # five starts of torch; each takes minutes on a busy machine
 def test_a_killed_run_goes_on_with_its_curve(tmp_path: Path) -> None:
     """kill -9 while a checkpoint may be half written, three times; then to the end, and on 2, 1 and 4 ranks."""
     pin = nano.table(tmp_path)
