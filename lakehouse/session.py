@@ -8,6 +8,7 @@ cluster keeps its own settings, and `spark.fast_start=false` turns it off.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
@@ -115,6 +116,8 @@ def start(settings: dict[str, str], log: Path) -> SparkSession:
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway
 
+    # An interrupt cuts its socket; the interrupt itself is what a person is told.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
     conf = SparkConf(loadDefaults=False).setAppName("codelake").setAll(list(settings.items()))
     try:
         gateway = SparkContext._gateway  # the JVM of a session that was stopped before, if there was one

@@ -42,7 +42,7 @@ def clusters_job(corpus: Corpus) -> Job:
         if affected is not None:
             edges = edges.join(affected, "id", "left_semi")
         clusters = _clusters(inputs, edges.where(F.col("id") < F.col("other")), params)
-        occurrences = inputs.whole(corpus.occurrences).withColumnRenamed(corpus.tables.key, "id")
+        occurrences = inputs.whole(corpus.occurrences).withColumn("id", F.col(corpus.tables.key))
         rows = _survivors(clusters, edges, occurrences, corpus).toDF(*corpus.tables.duplicates.column_names)
         return Output(rows, None if affected is None else affected.toDF(corpus.tables.key))
 

@@ -78,7 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        # A command that ends with a code of its own gives it back here.
+        code = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except click.exceptions.Abort:
         console.print("interrupted: nothing half-done was published; the same command goes on")
         sys.exit(130)

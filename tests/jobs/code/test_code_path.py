@@ -60,11 +60,16 @@ def planted_source(folder: Path) -> dict[str, Any]:
 
 def key_reader(folder: Path) -> dict[str, Any]:
     """Code that names the first line of a private key: no secret to redact, but the gate of gold lets none through."""
-    lines = [f"MARK = '{'-' * 5}BEGIN PRIVATE KEY{'-' * 5}'", "", "", "def is_key(line):"]
-    lines += [
-        f"    # {word} of the lines of a file are looked at" for word in ("some", "many", "most", "all", "none", "few")
-    ]
-    lines += ["    return line.strip() == MARK", ""]
+    lines = [
+        f"MARK = '{'-' * 5}BEGIN PRIVATE KEY{'-' * 5}'", "", "", "def first_key(path, encoding):",
+        '    """Number of the first line of a file that opens a key, or None."""',
+        "    with open(path, encoding=encoding) as stream:", "        for number, text in enumerate(stream, start=1):",
+        "            if text.strip() == MARK:", "                return number", "    return None", "", "",
+        "def report(folder, names):", "    found = {name: first_key(folder / name, 'ascii') for name in sorted(names)}",
+        "    missing = [name for name, place in found.items() if place is None]",
+        "    print('looked through', len(found), 'of which', len(missing), 'hold nothing to hide')",
+        "    return {name: place for name, place in found.items() if place}", "",
+    ]  # fmt: skip
     (folder / "keys").mkdir()
     (folder / "keys" / "reader.py").write_text("\n".join(lines))
     return {"name": "keys", "kind": "folder", "location": str(folder / "keys")}
@@ -238,7 +243,8 @@ def test_the_metadata_of_a_package_reaches_gold(built: CodeLake) -> None:
 
 def test_every_gate_was_run_and_recorded(built: CodeLake) -> None:
     results = built.rows("ops.expectation_results")
-    assert {t.name for job in CODE for t in job.writes} - {"ops.quarantine"} <= {r["table"] for r in results}
+    no_batch = {"ops.quarantine", "silver.code_released_signals"}  # the second is measured where a rule set asks for it
+    assert {t.name for job in CODE for t in job.writes} - no_batch <= {r["table"] for r in results}
     assert all(r["success"] for r in results)
 
 
@@ -268,7 +274,10 @@ def test_a_changed_threshold_decides_again_and_measures_nothing(
     )
     only_mit = copy.build(sources, "code.decide.licences=[MIT]")
     assert only_mit["code.decide"].status == "published"
-    assert {r["licence"] for r in copy.rows("gold.pretrain")} == {"MIT"}
+    permitted = {r["content_id"]: ["MIT"] in r["alternatives"] for r in copy.rows("silver.code_licences")}
+    assert set(permitted.values()) == {True, False}
+    for row in copy.rows("silver.code_decisions"):
+        assert ("licence" in {hit["rule"] for hit in row["hits"]}) != permitted[row["content_id"]]
     hits = copy.by_path("silver.code_decisions")["list.h"]["hits"]
     assert {"rule": "licence", "value": None, "limit": None, "detail": "unknown"} in hits
 
@@ -312,7 +321,7 @@ def built_sources(lake: CodeLake) -> list[dict[str, Any]]:
 
 def test_the_ledger_knows_every_run(built: CodeLake) -> None:
     runs = ledger.runs(built.lake)
-    assert {run["status"] for run in runs} == {"published"}
+    assert {run["status"] for run in runs} <= {"published", "unchanged"}
     assert [run["job"] for run in runs] == [job.name for job in CODE]
     assert all(run["peak_mb"] > 0 for run in runs)
     assert ops.runs.name == "ops.runs"

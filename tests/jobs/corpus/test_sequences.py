@@ -197,7 +197,7 @@ def test_a_mixture_meets_its_shares_and_says_how_often_each_part_is_read(made: S
     assert sum(row["tokens"] < LENGTH for row in packed) <= len(PARTS)
     read = Counter(name for row in packed for name in set(row["doc_ids"]))
     assert read.keys() == {row["doc_id"] for row in rows}
-    with pytest.raises(InputError, match=r"short of tokens: cli by .* codelake mix plan"):
+    with pytest.raises(InputError, match=r"short of tokens: cli by .*`codelake mix plan`"):
         mixed.build(f"corpus.mix.parts={json.dumps(PARTS)}", "corpus.mix.tokens=100000000")
     nothing = [*PARTS, {"name": "absent", "share": 1, "epochs": 1, "where": {"repo": ["nowhere"]}}]
     with pytest.raises(InputError, match="there is nothing of absent"):
