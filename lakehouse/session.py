@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +127,10 @@ def start(settings: dict[str, str], log: Path) -> SparkSession:
             with log.open("wb") as output:
                 gateway = launch_gateway(conf, {"stdout": output, "stderr": output})  # type: ignore[no-untyped-call]
         SparkContext(gateway=gateway, conf=conf)
+        if threading.current_thread() is threading.main_thread():
+            # Spark's own handler talks to the JVM from inside the interrupt, over the connection that was interrupted:
+            # one time in three the command then failed with an empty answer. The JVM ends with us anyway.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return _session(settings)
     except Exception as error:
         tail = " | ".join(log.read_text("utf-8", "replace").splitlines()[-3:]) if log.exists() else ""
