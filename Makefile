@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# uv installs from the lock files; it is itself pinned by hash. A Java is added only where the machine has none that fits.
-PIP = $(BIN)/uv pip install --quiet --python $(BIN)/python
+# uv installs from the lock files, trusting the certificates that the machine trusts; it is itself pinned by hash. A Java is added only where the machine has none that fits.
+PIP = $(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python
 HAS_JAVA = java -version 2>&1 | grep -Eq 'version "(17|21)[."]'
 
 .PHONY: help quickstart training test test-all test-training lint bench clean lock
