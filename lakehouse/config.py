@@ -1,8 +1,9 @@
 """Configuration: YAML files merged in order, overridden key by key, validated before Spark starts.
 
-Order: `conf/base.yaml`, then the profile, then files given with `--conf`, then `--set key.sub=value`. A value written
-as `${conf:filters/strict.yaml}` is replaced by that file's content, so that a whole rule set can be swapped or one
-of its limits be overridden. An unknown key or a wrong type is refused with file, line, key, value and what is allowed.
+Order: `conf/base.yaml`, then the lake's own `codelake.yaml` where it has one, then the profile, then files given with
+`--conf`, then `--set key.sub=value`: what is typed wins over what lies there. A value written
+as `${conf:filters/strict.yaml}` is replaced by that file's content, so that a whole rule set can be swapped or one of
+its limits be overridden. An unknown key or a wrong type is refused with file, line, key, value and what is allowed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lakehouse.job import Graph, Params
 # The C loader reads the file-type table in 20 ms, the Python one in 400; some builds of PyYAML lack it.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Checked = TypeVar("Checked", bound=BaseModel)
+OWN_SETTINGS = "codelake.yaml"
 _INCLUDE = re.compile(r"^\$\{conf:([^}]+)\}$")
 
 
@@ -54,7 +56,7 @@ class SparkConfig(BaseModel):
 
     master: str = Field(description="Spark master; local[*] uses all cores of this machine")
     driver_memory: str = Field(description="heap of the driver; in local mode of everything")
-    fast_start: bool = Field(description="local mode only: class-data archive, C1 compiler, serial collector")
+    fast_start: bool = Field(description="local mode only: class-data archive, C1 compiler, serial collector, interpreted projections")
     conf: dict[str, str] = Field(description="any Spark setting, wins over all others")
 
 
@@ -89,10 +91,21 @@ def load(
     graph: Graph, *, profile: str | None = None, files: Sequence[Path] = (), overrides: Sequence[str] = ()
 ) -> Config:
     """Merge, validate and return. Raises ConfigError naming file, line, key, value, what is allowed."""
-    paths = [conf_dir() / "base.yaml"]
-    if profile:
-        paths.append(_profile(profile))
-    return _validated(graph, *merge([*paths, *files], overrides))
+    base, above = conf_dir() / "base.yaml", [*([_profile(profile)] if profile else []), *files]
+    values, origin = merge([base, *above], overrides)
+    own = _own_settings(values)
+    return _validated(graph, *(merge([base, own, *above], overrides) if own else (values, origin)))
+
+
+def _own_settings(values: Mapping[str, Any]) -> Path | None:
+    """The settings that lie in the lake that `values` name: what it is built from, so that nobody has to say it again."""
+    root = _section(values, "lake").get("root")
+    path = Path(root) / OWN_SETTINGS if isinstance(root, str) else None
+    if path is None or not path.is_file():
+        return None
+    if "root" in _section(_read(path, {}), "lake"):
+        raise ConfigError(f"{path}: lake.root cannot be set here: the file belongs to the lake it lies in. Remove it.")
+    return path
 
 
 def merge(paths: Sequence[Path], overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -89,6 +89,10 @@ def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, A
     said = {k: v for k, v in facts.items() if k != "params_json"} | {"sources": sorted(fingerprints.items())}
     run_key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     changed = _changed_values(lake, job, fingerprints)
+    if changed and not fingerprints and not force:
+        # A forgotten profile or settings file must not empty a lake.
+        stay = f"no source is configured; the {len(changed)} that were read stay (--full-refresh takes them away)"
+        return Step(job, "skip", NOT_ASKED_FOR, (stay,))
     torn = _half_published(lake, job, last, run_key)
     reads_anything = bool(fingerprints) or any(span.now is not None for span in spans.values())
     if last is None and not reads_anything and (job.reads or job.fingerprints):

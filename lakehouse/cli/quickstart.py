@@ -11,7 +11,7 @@ import click
 from lakehouse import planted
 from lakehouse.cli.build import build_all
 from lakehouse.cli.common import ROOT, table
-from lakehouse.config import conf_dir, load
+from lakehouse.config import OWN_SETTINGS, conf_dir, load
 from lakehouse.lake import Lake
 from lakehouse.registry import graph
 
@@ -34,7 +34,7 @@ FROM gold.pretrain GROUP BY language ORDER BY mb DESC LIMIT 6"""
 def quickstart(lake_root: str, report_path: Path | None) -> None:
     """Build a small lake from real code: installed Python packages and one repository made on the spot.
 
-    Nothing is downloaded. A second time it finds nothing to do. Settings: conf/profiles/quickstart.yaml.
+    Nothing is downloaded. A second time it finds nothing to do. The lake keeps its settings in codelake.yaml.
     """
     from lakehouse.ask import sql
     from lakehouse.report import funnel, page
@@ -42,8 +42,8 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
     started = time.monotonic()
     lake = Lake(lake_root)
     repository = planted.make(_folder(Path(lake_root) / "_quickstart") / "planted")
-    overrides = [f"lake.root={json.dumps(lake_root)}", f"code.ingest.sources={json.dumps(_sources(str(repository)))}"]
-    config = load(graph(), profile="quickstart", overrides=overrides)
+    _settle(Path(lake_root), repository)
+    config = load(graph(), overrides=[f"lake.root={json.dumps(lake_root)}"])
     build_all(config, graph().jobs, force=False, quiet=False)
 
     click.echo()
@@ -74,13 +74,20 @@ def _release(lake: Lake) -> str:
     raise ConfigError(f"{lake.root}: 999 releases called {RELEASE!r}. Choose a name: codelake release create NAME.")
 
 
-def _sources(repository: str) -> list[dict[str, object]]:
-    """The profile's sources, with the planted repository where this lake has it."""
+def _settle(root: Path, repository: Path) -> None:
+    """Give the lake its settings, where it has none: the profile's, with the planted repository where this lake has it."""
     import yaml
 
-    profile = yaml.safe_load((conf_dir() / "profiles" / "quickstart.yaml").read_text("utf-8"))
-    sources: list[dict[str, object]] = profile["code"]["ingest"]["sources"]
-    return [{**s, "location": repository} if s["name"] == "planted" else s for s in sources]
+    path = root / OWN_SETTINGS
+    if path.exists():
+        return
+    values = yaml.safe_load((conf_dir() / "profiles" / "quickstart.yaml").read_text("utf-8"))
+    del values["lake"]
+    sources = values["code"]["ingest"]["sources"]
+    planted_here = {"location": str(repository.absolute())}
+    values["code"]["ingest"]["sources"] = [{**s, **(planted_here if s["name"] == "planted" else {})} for s in sources]
+    said = "# What this lake is made from; `codelake build` reads it. Change it, then build again.\n"
+    path.write_text(said + yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=120), "utf-8")
 
 
 def _folder(path: Path) -> Path:

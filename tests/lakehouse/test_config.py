@@ -35,6 +35,17 @@ def test_later_wins_base_then_profile_then_file_then_override(tmp_path: Path) ->
     assert near_dedup(load(graph(), files=[file], overrides=["code.near_dedup.jaccard=0.9"])).jaccard == 0.9
 
 
+def test_a_lake_brings_its_own_settings_and_what_is_typed_wins_over_them(tmp_path: Path) -> None:
+    own = written(tmp_path / "codelake.yaml", "code:\n  near_dedup:\n    jaccard: 0.6\n")
+    here = f"lake.root={tmp_path}"
+    assert near_dedup(load(graph(), overrides=[here])).jaccard == 0.6
+    assert near_dedup(load(graph(), profile="paper", overrides=[here])).jaccard == 0.01
+    assert near_dedup(load(graph(), overrides=[here, "code.near_dedup.jaccard=0.9"])).jaccard == 0.9
+    own.write_text("lake:\n  root: elsewhere\n")
+    with pytest.raises(ConfigError, match=r"codelake\.yaml: lake\.root cannot be set here"):
+        load(graph(), overrides=[here])
+
+
 @pytest.mark.parametrize("profile", profiles())
 def test_every_profile_is_valid(profile: str) -> None:
     load(graph(), profile=profile)

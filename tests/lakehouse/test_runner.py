@@ -121,6 +121,19 @@ def test_a_full_refresh_that_finds_the_same_makes_no_commit(lake: Toy) -> None:
     assert lake.versions() == before
 
 
+def test_settings_without_any_source_leave_what_was_read_until_a_full_refresh(lake: Toy) -> None:
+    lake.build()
+    before = lake.versions()
+    for path in lake.texts.glob("*.txt"):
+        path.unlink()
+    report = lake.build()["toy.ingest"]
+    assert report.status == "skipped"
+    assert "no source is configured; the 2 that were read stay" in report.reasons[0]
+    assert lake.versions() == before
+    lake.build(force=True)
+    assert lake.rows(toy.lines) == []
+
+
 def test_going_back_to_old_parameters_runs_again(lake: Toy) -> None:
     lake.build()
     lake.build(least=5)
