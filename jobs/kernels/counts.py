@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.shingles import Bytes, compiled, documents, frozen
+from jobs.kernels.arrays import Bytes, compiled, documents, frozen
 
 Points = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]

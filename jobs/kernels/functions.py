@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from jobs.kernels.shingles import compiled, frozen
+from jobs.kernels.arrays import compiled, frozen
 
 MAX_OUTLINE = 2047  # tokens of an outline; benchmark functions have 20 to 400
 MAX_FUNCTION_BYTES = 1 << 16  # what is parsed at one `def`; the parser's time and depth grow with it

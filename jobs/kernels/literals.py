@@ -10,8 +10,8 @@ Cost: linear, 5 ns a character. A search that found no closing mark is not made 
 import numpy as np
 import numpy.typing as npt
 
+from jobs.kernels.arrays import Bytes, compiled
 from jobs.kernels.counts import WHITE
-from jobs.kernels.shingles import Bytes, compiled
 
 Points = npt.NDArray[np.int32]
 Index = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ Cost: one scan, 5 ns a character, linear for any text.
 import numpy as np
 import numpy.typing as npt
 
-from jobs.kernels.shingles import compiled, frozen
+from jobs.kernels.arrays import compiled, frozen
 
 Points = npt.NDArray[np.int32]
 

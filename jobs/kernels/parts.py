@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from jobs.kernels.arrays import Bytes, compiled, frozen
 from jobs.kernels.counts import SPACE
 from jobs.kernels.notices import CommentSyntax
-from jobs.kernels.shingles import Bytes, compiled, frozen
 
 Points = npt.NDArray[np.int32]
 

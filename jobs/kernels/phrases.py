@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.shingles import compiled, documents, frozen
+from jobs.kernels.arrays import compiled, documents, frozen
 
 WORD = re.compile(rb"[\xe3-\xe9][\x80-\xbf]*|(?:[A-Za-z0-9_]|[\xc3-\xe1\xea-\xee\xf0-\xf4][\x80-\xbf]*)+")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from jobs.kernels.shingles import compiled
+from jobs.kernels.arrays import compiled
 
 Hashes = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.int64]

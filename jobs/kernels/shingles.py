@@ -22,24 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from jobs.kernels.arrays import Bytes, Documents, Hashes, Index, compiled, documents, frozen
+from jobs.kernels.arrays import Documents, Hashes, Index, compiled, documents, frozen
 from jobs.kernels.hashes import HASHES, PADDING, Hash, hash_shingles
 from jobs.kernels.tokens import UNITS, Unit, cut, joint, most_tokens
-
-__all__ = [  # the names of arrays too: other kernels import them from here
-    "Bytes",
-    "Documents",
-    "Hashes",
-    "Index",
-    "Shingling",
-    "compiled",
-    "documents",
-    "frozen",
-    "hash_blocks",
-    "jaccard",
-    "jaccard_pairs",
-    "shingle_set",
-]
 
 # A block's hashes (0.5 MB of source code) and signatures (at most 4 KiB a permutation) stay near the core.
 BLOCK_BYTES = 1 << 20

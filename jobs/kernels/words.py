@@ -12,8 +12,8 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from jobs.kernels.arrays import Bytes, compiled, frozen
 from jobs.kernels.counts import OTHER, REMOVED, TEXT, character_tables
-from jobs.kernels.shingles import Bytes, compiled, frozen
 
 Points = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
