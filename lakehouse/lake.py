@@ -85,6 +85,12 @@ class Lake:
         opened = self.open(table, version)
         return opened is None or not opened.file_uris()
 
+    def files(self, table: Table, version: int, *, at_most: int) -> list[str]:
+        """The Parquet files of a version as paths that Spark takes as they are; none where there are more than `at_most`."""
+        opened = self.open(table, version)
+        paths = opened.file_uris() if opened else []
+        return paths if len(paths) <= at_most and not any(set(path) & set("*?{}[]\\%") for path in paths) else []
+
     def last_publish(self, table: Table) -> Commit | None:
         """The newest commit that a run of ours made; maintenance commits carry no run key and are passed over."""
         opened = self.open(table)

@@ -122,7 +122,7 @@ def _refuse_foreign(pin: Pin, table: DeltaTable) -> None:
 
 
 def row_groups(pin: Pin, columns: Sequence[str], source: str | None = None) -> list[RowGroup]:
-    """The row groups of a pinned version in the order of their files' names; with `source`, those rows alone.
+    """The row groups of a pinned version in the order of what their files hold; with `source`, those rows alone.
 
     Reads the log and every file's footer; the column `source` only of row groups that hold more than one. Raises
     InputError when a file is missing or damaged or the rows are not those of the log or the release.
@@ -130,7 +130,7 @@ def row_groups(pin: Pin, columns: Sequence[str], source: str | None = None) -> l
     table = opened(pin, [*columns, *(["source"] if source is not None else [])])
     files = filesystem(pin)
     added: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    added.sort(key=lambda action: str(action["path"]))
+    added.sort(key=_content_first)
 
     def read(action: dict[str, Any]) -> tuple[list[RowGroup], int]:
         return _of_file(pin, files, action, source)
@@ -145,6 +145,12 @@ def row_groups(pin: Pin, columns: Sequence[str], source: str | None = None) -> l
         what = f"no row with source {source!r}" if source is not None else "no row"
         raise InputError(f"{pin}: {what}. Choose another version or part.")
     return groups
+
+
+def _content_first(action: dict[str, Any]) -> tuple[list[tuple[str, str]], str]:
+    """A file's place: by the least values it holds. Its name is drawn anew at each writing, so that a lake which was built
+    again would show a model the same rows in another order."""
+    return [(key, str(value)) for key, value in sorted(action.items()) if key.startswith("min.")], str(action["path"])
 
 
 def filesystem(pin: Pin) -> FileSystem:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse import publish
+from lakehouse import inputs, publish
 from lakehouse.errors import ConfigError, JobFailed
 from lakehouse.lake import Lake
 from lakehouse.registry import tables
@@ -44,6 +44,26 @@ def test_a_new_column_is_added_and_old_rows_have_none(lake: Lake, spark: SparkSe
     assert opened is not None
     assert opened.to_pyarrow_dataset().to_table().to_pylist() == [{"word": "a", "count": 1, "seen": None}]
     assert publish.create(spark, lake, wider) == 2
+    (row,) = inputs.read(spark, lake, wider, 2).collect()
+    assert row.asDict() == {"word": "a", "count": 1, "seen": None}
+
+
+def test_few_files_are_read_as_what_the_log_names_at_any_version(
+    lake: Lake, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rewritten and deleted rows lie in files that stay on disk, for older versions alone."""
+    counts = ({"a": 1, "b": 1}, {"a": 2, "c": 1}, {"d": 5})
+    for number, rows in enumerate(counts):
+        change = staged(spark, lake, toy.words, [*rows.items()], tmp_path / f"{number}")
+        publish.publish(spark, lake, toy.words, change, {"run_id": f"{number}", "run_key": f"{number}"})
+    for version, rows in enumerate(({}, *counts)):
+        plain = inputs.read(spark, lake, toy.words, version)
+        monkeypatch.setattr(inputs, "PLAIN_FILES", 0)
+        as_delta = inputs.read(spark, lake, toy.words, version)
+        monkeypatch.undo()
+        assert {row["word"]: row["count"] for row in plain.collect()} == rows
+        assert sorted(plain.collect()) == sorted(as_delta.collect())
+        assert plain.schema == as_delta.schema
 
 
 def test_a_lost_or_changed_column_is_refused(lake: Lake, spark: SparkSession) -> None:

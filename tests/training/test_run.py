@@ -54,9 +54,8 @@ def two_stages(folder: Path, pin: Pin | None = None, **given: Any) -> RunConfig:
 
 def test_a_run_that_is_stopped_twice_is_the_run_that_is_not(tmp_path: Path) -> None:
     """In pretraining between two checkpoints, and in annealing; the state carries weights, moments, order and schedule."""
-    pin = nano.table(tmp_path)  # one table: its files' names, which are random, order its rows
-    whole = two_stages(tmp_path, pin, name="whole")
-    cut = two_stages(tmp_path / "other", pin, name="cut")
+    whole = two_stages(tmp_path, name="whole")
+    cut = two_stages(tmp_path / "other", name="cut")
     done = go(whole)
     assert (done.done, done.state.step, done.state.stage, done.state.row) == (True, 12, "anneal", 96)
     stopped = [go(cut, max_steps=steps) for steps in (6, 4, 100)]

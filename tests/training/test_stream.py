@@ -64,6 +64,15 @@ def test_kills_and_world_sizes_change_nothing(parts: list[Part], lives: list[tup
     assert seen == numbers(parts, 0, at)
 
 
+def test_a_table_that_is_made_again_gives_the_same_order_whatever_its_files_are_called(tmp_path: Path) -> None:
+    seen = []
+    for name in ("once", "again", "a third time"):
+        pin = write(tmp_path / name, numbered(47), files=6)  # names drawn by the writer
+        seen.append(numbers([part(pin)], 0, 47))
+    assert seen[0] == seen[1] == seen[2]
+    assert sorted(seen[0]) == list(range(47))
+
+
 def test_shares_are_kept_and_every_row_of_a_part_comes_before_any_comes_again(parts: list[Part]) -> None:
     seen = numbers(parts, 0, 100)
     code, text = [n for n in seen if n < 1000], [n for n in seen if n >= 1000]
