@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # uv installs from the lock files, trusting the certificates that the machine trusts; it is itself pinned by hash. A Java is added only where the machine has none that fits.
 PIP = $(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python
+# Started and forked processes are many: where Python is told to write no bytecode, each compiles its imports again (5 s).
+unexport PYTHONDONTWRITEBYTECODE
 HAS_JAVA = java -version 2>&1 | grep -Eq 'version "(17|21)[."]'
 
 .PHONY: help quickstart training test test-all test-training lint bench clean lock
