@@ -15,6 +15,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from lakehouse.cli.common import size
 from lakehouse.runner import Progress, Report
 
+UP_TO_DATE = ("up to date",)
 PIPED_EVERY_SECONDS = 30.0  # a job that works longer says so this often when nobody sees the live line
 
 
@@ -34,6 +35,7 @@ class Terminal(Progress):
         )
         self._task = self._live.add_task("starting", total=None)
         self._last = time.monotonic()
+        self._skipped: list[Report] = []  # in a row, of one layer and one kind: said in one line
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -42,9 +44,11 @@ class Terminal(Progress):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._say_skipped()
         self._live.stop()
 
     def job(self, name: str, reasons: Sequence[str]) -> None:
+        self._say_skipped()
         self._live.update(self._task, description=f"[bold]{name}[/] {escape(', '.join(reasons))}")
 
     def phase(self, name: str, what: str) -> None:
@@ -53,11 +57,14 @@ class Terminal(Progress):
             self._say(f"  {name}: {what}")
 
     def done(self, report: Report) -> None:
+        if report.status == "skipped":
+            if self._skipped and _kind(report) != _kind(self._skipped[0]):
+                self._say_skipped()
+            self._skipped.append(report)
+            return
+        self._say_skipped()
         self._nth += 1
         head = f"[{self._nth}/{self._total}] {report.job:<18} "
-        if report.status == "skipped":
-            self._say(head + f"up to date{_rest(report.reasons)}")
-            return
         changes = ", ".join(
             f"{o['name']} +{o['inserted']:,} ~{o['updated']:,} -{o['deleted']:,}"
             for o in report.outputs
@@ -65,6 +72,17 @@ class Terminal(Progress):
         )
         speed = f" {size(report.bytes_in / report.seconds)}/s" if report.bytes_in and report.seconds else ""
         self._say(head + f"{report.status} in {report.seconds:.1f} s{speed}  {changes or 'nothing changed'}")
+
+    def _say_skipped(self) -> None:
+        reports, self._skipped = self._skipped, []
+        if not reports:
+            return
+        first, self._nth = self._nth + 1, self._nth + len(reports)
+        if len(reports) == 1:
+            self._say(f"[{first}/{self._total}] {reports[0].job:<18} {_why_skipped(reports[0])}")
+            return
+        layer = f"{reports[0].job.partition('.')[0]}.*"
+        self._say(f"[{first}-{self._nth}/{self._total}] {layer:<18} {len(reports)} jobs {_why_skipped(reports[0])}")
 
     def note(self, text: str) -> None:
         self._say(f"  {text}")
@@ -75,6 +93,11 @@ class Terminal(Progress):
             self._console.print(text, markup=False)
 
 
-def _rest(reasons: Sequence[str]) -> str:
-    rest = [reason for reason in reasons if reason != "up to date"]
-    return f" ({', '.join(rest)})" if rest else ""
+def _kind(report: Report) -> tuple[str, bool]:
+    return report.job.partition(".")[0], report.reasons == UP_TO_DATE
+
+
+def _why_skipped(report: Report) -> str:
+    """The first of a row speaks for those behind it, which wait for what it does not make."""
+    rest = [reason for reason in report.reasons if reason not in UP_TO_DATE]
+    return f"with nothing to do ({', '.join(rest)})" if rest else UP_TO_DATE[0]
