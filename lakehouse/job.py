@@ -147,6 +147,7 @@ def _module_digest(module: str) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@cache
 def _source(module: str) -> Path | None:
     """The file of a module, found by path so that nothing is imported; None where the name is no module."""
     package, *rest = module.split(".")
@@ -176,8 +177,13 @@ def reachable(module: str, package: str = "jobs") -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _imports(file: Path) -> Iterable[str]:
+@cache
+def _imports(file: Path) -> tuple[str, ...]:
     """Every dotted name that the file may import: modules, and names that could be modules."""
+    return tuple(_names_imported(file))
+
+
+def _names_imported(file: Path) -> Iterable[str]:
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
