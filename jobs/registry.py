@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.code import (
     decide,
+    decontaminate,
     exact_dedup,
     ingest,
     language,
@@ -18,6 +19,7 @@ from jobs.code import (
 from jobs.corpus import mix, pack, pretrain, tokenize
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
+from jobs.web import decontaminate as web_decontaminate
 from jobs.web import documents as web_documents
 from jobs.web import extract as web_extract
 from jobs.web import ingest as web_ingest
@@ -40,6 +42,7 @@ GRAPH = Graph.of(
         licences.job,
         signals.job,
         released_signals.job,
+        decontaminate.job,
         decide.job,
         sample.job,
         web_ingest.job,
@@ -52,6 +55,7 @@ GRAPH = Graph.of(
         web_near_dedup.pairs,
         web_near_dedup.clusters,
         web_signals.job,
+        web_decontaminate.job,
         web_decide.job,
         pretrain.job,
         tokenize.job,

@@ -41,8 +41,13 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
 
     started = time.monotonic()
     lake = Lake(lake_root)
-    repository = planted.make(_folder(Path(lake_root) / "_quickstart") / "planted")
-    overrides = [f"lake.root={json.dumps(lake_root)}", f"code.ingest.sources={json.dumps(_sources(str(repository)))}"]
+    made = _folder(Path(lake_root) / "_quickstart")
+    repository, benchmarks = planted.make(made / "planted"), planted.make_benchmarks(made / "benchmarks")
+    overrides = [
+        f"lake.root={json.dumps(lake_root)}",
+        f"code.ingest.sources={json.dumps(_sources(str(repository)))}",
+        f"code.decontaminate.benchmarks={json.dumps([str(benchmarks)])}",
+    ]
     config = load(graph(), profile="quickstart", overrides=overrides)
     build_all(config, graph().jobs, force=False, quiet=False)
 
