@@ -17,6 +17,14 @@ from jobs.code import (
     signals,
 )
 from jobs.corpus import mix, pack, pretrain, tokenize
+from jobs.sft import decide as sft_decide
+from jobs.sft import decontaminate as sft_decontaminate
+from jobs.sft import gold as sft_gold
+from jobs.sft import ingest as sft_ingest
+from jobs.sft import near_dedup as sft_near_dedup
+from jobs.sft import pack as sft_pack
+from jobs.sft import samples as sft_samples
+from jobs.sft import tokenize as sft_tokenize
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
 from jobs.web import decontaminate as web_decontaminate
@@ -61,5 +69,15 @@ GRAPH = Graph.of(
         tokenize.job,
         mix.job,
         pack.job,
+        sft_ingest.job,
+        sft_samples.job,
+        sft_near_dedup.bands,
+        sft_near_dedup.pairs,
+        sft_near_dedup.clusters,
+        sft_decontaminate.job,
+        sft_decide.job,
+        sft_gold.job,
+        sft_tokenize.job,
+        sft_pack.job,
     ]
 )
