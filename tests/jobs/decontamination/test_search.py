@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.kernels.contamination import Index
 from jobs.web import decide, decontaminate
 from jobs.web.tables import web_benchmarks, web_documents
 from lakehouse import planted
@@ -91,3 +92,13 @@ def test_a_folder_that_is_missing_and_a_name_that_comes_twice_are_refused_before
     both = [str(planted.make_benchmarks(tmp_path / name)) for name in ("a", "b")]
     with pytest.raises(ConfigError, match=r"another folder holds planted\.jsonl too"):
         params("code.decontaminate", f"code.decontaminate.benchmarks={json.dumps(both)}")
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+def test_of_a_real_benchmark_every_item_is_looked_for(shared: Path) -> None:
+    asked = params("code.decontaminate", f"code.decontaminate.benchmarks=[{shared / 'benchmarks' / 'humaneval'}]")
+    index = Index.of(asked.items(), asked.setting)
+    sought = dict(zip((item.item for item in index.items), index.sought(), strict=True))
+    assert len(sought) == 164
+    assert all("prompt" in parts for parts in sought.values())
+    assert sum("code" in parts for parts in sought.values()) > 140
