@@ -44,8 +44,11 @@ quickstart: $(VENV)/base  ## A small lake from real code, in a minute or two
 # Without a compiler the tests that need torch are skipped, and say so.
 TRAINING := $(shell command -v gcc >/dev/null && command -v readelf >/dev/null && echo $(VENV)/training)
 
+# Spark leaves a core idle half of the time; tests of one file stay in one process, which has one session.
+TEST_PROCESSES ?= 2
+
 test: $(VENV)/dev lint $(TRAINING)  ## Lint, types and the tests, in minutes
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-all: $(VENV)/dev lint $(TRAINING)  ## Also the slow tests: kills, contested publishes, large inputs
 	@$(BIN)/python -m pytest -m ""

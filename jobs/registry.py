@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.code import (
     decide,
+    decontaminate,
     exact_dedup,
     ingest,
     language,
@@ -16,8 +17,17 @@ from jobs.code import (
     signals,
 )
 from jobs.corpus import mix, pack, pretrain, tokenize
+from jobs.sft import decide as sft_decide
+from jobs.sft import decontaminate as sft_decontaminate
+from jobs.sft import gold as sft_gold
+from jobs.sft import ingest as sft_ingest
+from jobs.sft import near_dedup as sft_near_dedup
+from jobs.sft import pack as sft_pack
+from jobs.sft import samples as sft_samples
+from jobs.sft import tokenize as sft_tokenize
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
+from jobs.web import decontaminate as web_decontaminate
 from jobs.web import documents as web_documents
 from jobs.web import extract as web_extract
 from jobs.web import ingest as web_ingest
@@ -40,6 +50,7 @@ GRAPH = Graph.of(
         licences.job,
         signals.job,
         released_signals.job,
+        decontaminate.job,
         decide.job,
         sample.job,
         web_ingest.job,
@@ -52,10 +63,21 @@ GRAPH = Graph.of(
         web_near_dedup.pairs,
         web_near_dedup.clusters,
         web_signals.job,
+        web_decontaminate.job,
         web_decide.job,
         pretrain.job,
         tokenize.job,
         mix.job,
         pack.job,
+        sft_ingest.job,
+        sft_samples.job,
+        sft_near_dedup.bands,
+        sft_near_dedup.pairs,
+        sft_near_dedup.clusters,
+        sft_decontaminate.job,
+        sft_decide.job,
+        sft_gold.job,
+        sft_tokenize.job,
+        sft_pack.job,
     ]
 )

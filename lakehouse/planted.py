@@ -1,11 +1,14 @@
 """The repository that the quickstart makes on the spot: one file for every reason the funnel can show.
 
+Beside it a benchmark of one problem, of which the repository holds a copy.
+
 Same bytes and same commit on every machine, so that a second quickstart has nothing to do. The secrets are random
 letters put together here; none was ever valid.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -78,8 +81,49 @@ def send(readings, timeout=5):
 '''
 
 
+_PROBLEM = '''def warmest_stretch(readings, days):
+    """Return the place at which the warmest stretch of that many days begins in a list
+    of daily readings. Of stretches that are equally warm, the earliest one counts.
+    A list with fewer readings than days has no stretch, and the answer is None.
+    """
+'''
+_SOLUTION = """    if days < 1 or len(readings) < days:
+        return None
+    total = sum(readings[:days])
+    best, place = total, 0
+    for start in range(1, len(readings) - days + 1):
+        total += readings[start + days - 1] - readings[start - 1]
+        if total > best:
+            best, place = total, start
+    return place
+"""
+_TESTS = """def check(candidate):
+    assert candidate([3, 1, 4, 1, 5, 9], 2) == 4
+    assert candidate([2, 2, 2], 1) == 0
+    assert candidate([1], 2) is None
+"""
+
+
+def benchmark() -> dict[str, str]:
+    """A problem in the layout of HumanEval, made up for this purpose."""
+    said = {"task_id": "planted/0", "entry_point": "warmest_stretch"}
+    return {**said, "prompt": _PROBLEM, "canonical_solution": _SOLUTION, "test": _TESTS}
+
+
+def make_benchmarks(folder: Path) -> Path:
+    """The folder with the problem file, made where it is not there yet."""
+    path = folder / "planted.jsonl"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        new.write_text(json.dumps(benchmark()) + "\n", "utf-8")
+        new.replace(path)
+    return folder
+
+
 def files() -> dict[str, bytes]:
-    """Path to bytes: copies, a near copy, secrets, a notice, a minified file, a broken encoding, a file over the cap."""
+    """Path to bytes: copies, a near copy, secrets, a notice, a minified file, a broken encoding, a file over the cap,
+    a benchmark's solution."""
     queue = (_NOTICE + _QUEUE).encode()
     near = queue.replace(b"nothing left that is young enough", b"the queue holds nothing young enough")
     client = _CLIENT.format(
@@ -89,6 +133,7 @@ def files() -> dict[str, bytes]:
         token="gh" + "p_" + "Zk3vQ9sLw1Xb7Tn5Rj2Hy8Gd4Mc6Pf0AuEoI",
     )
     minified = b"var q=[];" + b";".join(b"function f%d(a,b){return a*%d+b-q.length}" % (i, i) for i in range(900))
+    weather = '"""Helpers for a weather station."""\n\n\n' + _PROBLEM + _SOLUTION
     table = "x,y\n" + "".join(f"{i},{i * i}\n" for i in range(200))
     return {
         "planted/queue.py": queue,
@@ -96,6 +141,7 @@ def files() -> dict[str, bytes]:
         "vendor/third/queue.py": queue,
         "planted/queue_near.py": near,
         "planted/client.py": client.encode(),
+        "planted/weather.py": weather.encode(),
         "static/app.min.js": minified,
         "docs/old_names.txt": "Fran\xe7ois, Zo\xeb, J\xfcrgen\n".encode("latin-1") * 40,
         "docs/broken.md": b"# Notes\n\nA file that was cut in a transfer:\n" + bytes(range(128, 192)) * 8 + b"\nend\n",

@@ -1,7 +1,7 @@
 """Keep a content or not, by rules held as data. Every rule that is hit is recorded with its value and limit.
 
-Four kinds of reasons meet here: what the file is (type, licence, readable or not), whether it is a near-duplicate, and
-its signals against limits. Nothing is measured: a new threshold is a join and a few comparisons per row.
+Four kinds of reasons meet here: what the file is (type, licence, readable or not), whether it is a near-duplicate, whether
+it holds an item of a benchmark, and its signals against limits. Nothing is measured: a new threshold is a join and a few comparisons per row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from pyspark.sql import functions as F
 from jobs.code.licence_rule import is_permitted
 from jobs.code.released_signals import code_released_signals
 from jobs.code.signals import code_signals
-from jobs.code.tables import code_decisions, code_duplicates, code_languages, code_licences, distinct_files
+from jobs.code.tables import (
+    code_benchmarks,
+    code_decisions,
+    code_duplicates,
+    code_languages,
+    code_licences,
+    distinct_files,
+)
+from jobs.decontamination import rule as benchmarks
 from lakehouse.errors import nearest
 from lakehouse.job import Inputs, Job, Params
 from lakehouse.rules import RuleSet, values_of
@@ -62,6 +70,7 @@ def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
     languages = inputs[code_languages].select("content_id", "language", "type", "unreadable")
     duplicates = inputs[code_duplicates].select("content_id", "kept", "duplicate_of", "jaccard")
     joined = files.join(languages, "content_id").join(duplicates, "content_id", "left")
+    joined = joined.join(benchmarks.worst(inputs[code_benchmarks.hits], "content_id"), "content_id", "left")
     natural = inputs[code_signals].select(
         "content_id", F.col("natural_language").alias("written_in"), F.lit(True).alias("has_signals")
     )
@@ -85,6 +94,12 @@ def _about_the_file(params: DecideParams) -> list[Column]:
             ~F.coalesce("kept", F.lit(True)),
             value=F.col("jaccard"),
             detail=F.concat(F.lit("of "), F.col("duplicate_of")),
+        ),
+        _hit(
+            benchmarks.RULE,
+            benchmarks.is_hit(),
+            value=F.col("benchmark_share"),
+            detail=F.col("benchmark_found"),
         ),
     ]
     if params.licences is not None:
@@ -120,7 +135,15 @@ def _hit(
 job = Job(
     "code.decide",
     about="keep or drop, with every rule that was hit",
-    reads=(distinct_files, code_languages, code_licences, code_duplicates, code_signals, code_released_signals),
+    reads=(
+        distinct_files,
+        code_languages,
+        code_licences,
+        code_duplicates,
+        code_benchmarks.hits,
+        code_signals,
+        code_released_signals,
+    ),
     writes=(code_decisions,),
     params=DecideParams,
     transform=decide,

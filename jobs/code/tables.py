@@ -6,6 +6,7 @@ Three quarters of crawled files are exact copies, so occurrences are cheap rows 
 
 from __future__ import annotations
 
+from jobs.decontamination.tables import benchmark_tables
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
 
@@ -97,6 +98,8 @@ code_languages = Table(
 
 code_near = duplicate_tables("code", CONTENT_ID, document="content")
 code_bands, code_pairs, code_duplicates = code_near.bands, code_near.pairs, code_near.duplicates
+
+code_benchmarks = benchmark_tables("code", CONTENT_ID, document="content")
 
 code_marks = Table(
     "silver.code_marks",

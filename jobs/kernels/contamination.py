@@ -111,6 +111,15 @@ class Index:
             _signatures(items),
         )
 
+    def sought(self) -> list[list[str]]:
+        """By item, the parts that can be found; `code` stands for the form of its functions."""
+        found: list[list[str]] = [[] for _ in self.items]
+        for part in self.parts:
+            found[part.item].append(part.name)
+        for place in sorted({place for owners in self.forms.names.values() for place in owners}):
+            found[place].append("code")
+        return found
+
     def find(self, text: pa.Array, *, entry_points: bool) -> Iterator[Hit]:
         """Every item in every text, by row; one hit for each item, part and rule. `text`: an Arrow array of strings."""
         found: dict[int, list[Found]] = {}

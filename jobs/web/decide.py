@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.decontamination import rule as benchmarks
 from jobs.web.signals import web_signals
-from jobs.web.tables import web_decisions, web_documents, web_near
+from jobs.web.tables import web_benchmarks, web_decisions, web_documents, web_near
 from lakehouse.job import Inputs, Job, Params
 
 HIT = "struct<rule:string,value:double,limit:double,detail:string>"
@@ -45,18 +46,28 @@ class DecideParams(Params):
 def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
     near = inputs[web_near.duplicates].select("content_id", "kept", "duplicate_of", "jaccard")
     rows = inputs[web_documents].select("content_id").join(near, "content_id", "left")
+    rows = rows.join(benchmarks.worst(inputs[web_benchmarks.hits], "content_id"), "content_id", "left")
     measured = rows.join(inputs[web_signals], "content_id", "left")
-    copy = F.struct(
-        F.lit("near_duplicate").alias("rule"),
-        F.col("jaccard").alias("value"),
-        F.lit(None).cast("double").alias("limit"),
-        F.concat(F.lit("of "), F.col("duplicate_of")).alias("detail"),
-    )
-    found = [F.when(~F.coalesce("kept", F.lit(True)), copy).cast(HIT)]
+    copy = _said("near_duplicate", F.col("jaccard"), F.concat(F.lit("of "), F.col("duplicate_of")))
+    item = _said(benchmarks.RULE, F.col("benchmark_share"), F.col("benchmark_found"))
+    found = [
+        F.when(~F.coalesce("kept", F.lit(True)), copy).cast(HIT),
+        F.when(benchmarks.is_hit(), item).cast(HIT),
+    ]
     found += [_hit(name, rule) for name, rule in sorted(params.rules.items()) if rule is not None]
     judged = measured.select("content_id", F.array_compact(F.array(*found)).alias("hits"))
     return judged.select(
         "content_id", (F.size("hits") == 0).alias("keep"), "hits", F.lit(params.rules_digest).alias("rules")
+    )
+
+
+def _said(rule: str, value: Column, detail: Column) -> Column:
+    """A hit without a limit."""
+    return F.struct(
+        F.lit(rule).alias("rule"),
+        value.alias("value"),
+        F.lit(None).cast("double").alias("limit"),
+        detail.alias("detail"),
     )
 
 
@@ -75,7 +86,7 @@ def _hit(name: str, rule: Limit) -> Column:
 job = Job(
     "web.decide",
     about="keep or drop recalled texts, with every rule that was hit",
-    reads=(web_documents, web_near.duplicates, web_signals),
+    reads=(web_documents, web_near.duplicates, web_benchmarks.hits, web_signals),
     writes=(web_decisions,),
     params=DecideParams,
     transform=decide,

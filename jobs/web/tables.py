@@ -6,6 +6,7 @@ rounds lie side by side, and so do topics.
 
 from __future__ import annotations
 
+from jobs.decontamination.tables import benchmark_tables
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
 
@@ -296,6 +297,7 @@ web_documents = Table(
 )
 
 web_near = duplicate_tables("web", DOCUMENT_ID, "web text")
+web_benchmarks = benchmark_tables("web", DOCUMENT_ID, "web text")
 
 web_decisions = Table(
     "silver.web_decisions",

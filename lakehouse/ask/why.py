@@ -32,6 +32,7 @@ MARKS, NOTEBOOKS, LICENCES = "silver.code_marks", "silver.code_notebooks", "silv
 LANGUAGES, TEXTS, SIGNALS = "silver.code_languages", "silver.code_texts", "silver.code_signals"
 RELEASED = "silver.code_released_signals"
 DUPLICATES, PAIRS = "silver.code_duplicates", "silver.code_pairs"
+BENCHMARKS = "silver.code_benchmark_hits"
 DECISIONS, SAMPLE, PRETRAIN = "silver.code_decisions", "silver.code_sample", "gold.pretrain"
 
 # The stages in order, with the job that writes each.
@@ -72,6 +73,7 @@ class Story:
     duplicate: Row | None = None
     members: Sequence[Row] = ()
     text: Row | None = None
+    benchmarks: Sequence[Row] = ()
     signals: Row | None = None
     decision: Row | None = None
     near: Sequence[Row] = ()
@@ -119,6 +121,7 @@ def _facts(shelf: Shelf, content_id: str) -> dict[str, Any]:
         "licence": one(LICENCES, "expression", "how", "evidence", "share"),
         "duplicate": one(DUPLICATES, "cluster", "kept", "duplicate_of", "jaccard", "members"),
         "text": _text(one(TEXTS, "bytes", "notice", "redactions")),
+        "benchmarks": _benchmarks(shelf, content_id),
         "signals": one(SIGNALS, *(name for name in shelf.columns(SIGNALS) if name != "content_id")),
         "decision": one(DECISIONS, "keep", "hits", "rules"),
         "sample": one(SAMPLE, "taken", "cap", "language", "bytes"),
@@ -139,6 +142,13 @@ def _text(row: Row | None) -> Row | None:
     said = {"lines": len(lines), "characters": len(notice), "begins": head} if notice else None
     places = [{key: span[key] for key in ("kind", "start", "end", "placeholder")} for span in row["redactions"] or ()]
     return {"bytes": row["bytes"], "notice": said, "redactions": places}
+
+
+def _benchmarks(shelf: Shelf, content_id: str) -> list[Row]:
+    """The benchmark items that the text holds, those first of which most is there."""
+    columns = ("benchmark", "item", "part", "rule", "share", "start", "end", "matched")
+    found = shelf.rows(BENCHMARKS, "content_id = ?", [content_id], columns)
+    return sorted(found, key=lambda row: (-row["share"], *(row[name] for name in columns[:4])))
 
 
 def _members(shelf: Shelf, content_id: str, duplicate: Row | None) -> list[Row]:

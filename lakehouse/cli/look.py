@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -96,16 +96,28 @@ def runs(run_id: str | None, lake_root: str, job: str | None, status: str | None
 @reads_lake
 @json_option
 def why(what: str, lake_root: str, json_: bool) -> None:
-    """Tell the whole story of one file: where it came from, what was done to it, why it was kept or dropped.
+    """Tell the whole story of one file or conversation: where it came from, what was done to it, why it was kept or dropped.
 
-    WHAT: a content id or its first 8 characters, repo:path, source/repo:path, or a path that is unique.
+    WHAT: a content id or its first 8 characters, repo:path, source/repo:path, or a path that is unique. Of a conversation: its
+    id or the first 8 characters, or source/file:row.
     """
+    from lakehouse.ask.sample import sample
     from lakehouse.ask.sql import plain
     from lakehouse.ask.why import why as tell
     from lakehouse.cli.story import show as show_story
 
-    story = tell(existing(lake_root), what)
+    lake = existing(lake_root)
+    if (told := sample(lake, what)) is not None:
+        as_json(plain(told)) if json_ else _show_sample(told)
+        return
+    story = tell(lake, what)
     as_json(plain(story.as_dict())) if json_ else show_story(story)
+
+
+def _show_sample(told: dict[str, Any]) -> None:
+    click.echo(told.pop("verdict"))
+    for name, rows in told.items():
+        table(rows, title=f"\n{name}") if isinstance(rows, list) else click.echo(rows)
 
 
 @click.command()

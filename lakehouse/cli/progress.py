@@ -82,7 +82,7 @@ class Terminal(Progress):
             self._say(f"[{first}/{self._total}] {reports[0].job:<18} {_why_skipped(reports[0])}")
             return
         layer = f"{reports[0].job.partition('.')[0]}.*"
-        self._say(f"[{first}-{self._nth}/{self._total}] {layer:<18} {len(reports)} jobs {_why_skipped(reports[0])}")
+        self._say(f"[{first}-{self._nth}/{self._total}] {layer:<18} {len(reports)} jobs, {_why_skipped(reports[0])}")
 
     def note(self, text: str) -> None:
         self._say(f"  {text}")
@@ -100,4 +100,4 @@ def _kind(report: Report) -> tuple[str, bool]:
 def _why_skipped(report: Report) -> str:
     """The first of a row speaks for those behind it, which wait for what it does not make."""
     rest = [reason for reason in report.reasons if reason not in UP_TO_DATE]
-    return f"with nothing to do ({', '.join(rest)})" if rest else UP_TO_DATE[0]
+    return f"nothing to do ({', '.join(rest)})" if rest else UP_TO_DATE[0]

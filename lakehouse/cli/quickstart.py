@@ -41,8 +41,8 @@ def quickstart(lake_root: str, report_path: Path | None) -> None:
 
     started = time.monotonic()
     lake = Lake(lake_root)
-    repository = planted.make(_folder(Path(lake_root) / "_quickstart") / "planted")
-    _settle(Path(lake_root), repository)
+    made = _folder(Path(lake_root) / "_quickstart")
+    _settle(Path(lake_root), planted.make(made / "planted"), planted.make_benchmarks(made / "benchmarks"))
     config = load(graph(), overrides=[f"lake.root={json.dumps(lake_root)}"])
     build_all(config, graph().jobs, force=False, quiet=False)
 
@@ -74,8 +74,8 @@ def _release(lake: Lake) -> str:
     raise ConfigError(f"{lake.root}: 999 releases called {RELEASE!r}. Choose a name: codelake release create NAME.")
 
 
-def _settle(root: Path, repository: Path) -> None:
-    """Give the lake its settings, where it has none: the profile's, with the planted repository where this lake has it."""
+def _settle(root: Path, repository: Path, benchmarks: Path) -> None:
+    """Give the lake its settings, where it has none: the profile's, with what was planted where this lake has it."""
     import yaml
 
     path = root / OWN_SETTINGS
@@ -86,6 +86,7 @@ def _settle(root: Path, repository: Path) -> None:
     sources = values["code"]["ingest"]["sources"]
     planted_here = {"location": str(repository.absolute())}
     values["code"]["ingest"]["sources"] = [{**s, **(planted_here if s["name"] == "planted" else {})} for s in sources]
+    values["code"]["decontaminate"] = {"benchmarks": [str(benchmarks.absolute())]}
     said = "# What this lake is made from; `codelake build` reads it. Change it, then build again.\n"
     path.write_text(said + yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=120), "utf-8")
 

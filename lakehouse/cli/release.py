@@ -1,12 +1,19 @@
-"""`codelake release`: pin gold tables, list the pins, prove that they still hold the same rows."""
+"""`codelake release`: pin gold tables, prove that they hold the same rows, describe, compare, export and make them again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from lakehouse.cli.common import as_json, existing, reads_lake, size, table
+from lakehouse.cli.common import Settings, as_json, configured, existing, reads_lake, size, table
 from lakehouse.errors import StorageError
 from lakehouse.registry import graph
+
+if TYPE_CHECKING:
+    from lakehouse.release import Check
 
 
 @click.group()
@@ -77,14 +84,93 @@ def verify(name: str, lake_root: str) -> None:
     from lakehouse import release as releases
 
     checks = releases.verify(existing(lake_root), graph(), name)
-    table(
-        [
-            {"table": f"{c.table}@{c.version}", "equal": c.equal, "expected": c.expected[:16], "found": c.found[:60]}
-            for c in checks
-        ]
-    )
+    table(_checks(checks))
     if not all(check.equal for check in checks):
         raise StorageError(f"release {name!r} no longer holds what it pinned. Restore the lake's files from a copy.")
+
+
+@release.command()
+@click.argument("name")
+@reads_lake
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the card goes; default stdout.")
+def card(name: str, lake_root: str, out: Path | None) -> None:
+    """Write the data card: sources, licences, what was left out and why, mixture, how it was made. Markdown."""
+    from lakehouse.report.card import card as write
+
+    text = write(existing(lake_root), name)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise StorageError(f"{out}: {error.strerror}. Name a file in a folder that can be written.") from error
+
+
+@release.command()
+@click.argument("first")
+@click.argument("second")
+@reads_lake
+@click.option("--json", "json_", is_flag=True, help="One JSON array on stdout.")
+def diff(first: str, second: str, lake_root: str, json_: bool) -> None:
+    """Which documents SECOND lost, gained or changed against FIRST, by the rule or other cause."""
+    from lakehouse.report.release_diff import difference
+
+    rows = difference(existing(lake_root), first, second)
+    as_json(rows) if json_ else table(rows)
+
+
+@release.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@reads_lake
+@click.option("--layout", required=True, metavar="LAYOUT", help="How rows are laid out; a wrong name lists all.")
+@click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
+def export(name: str, file: Path, lake_root: str, layout: str, form: str) -> None:
+    """Write a release to FILE in a layout that others read, such as opc-sft-stage2 or opc-fineweb."""
+    from lakehouse.release_export import export as write
+
+    done = write(existing(lake_root), name, layout, file, form)
+    left_out = f"; {done.left_out:,} that the layout cannot say are not in it" if done.left_out else ""
+    click.echo(f"{done.path}: {done.rows:,} rows{left_out}")
+
+
+@release.command()
+@click.argument("name")
+@click.argument("folder")
+@configured
+@click.option("--quiet", is_flag=True, help="No progress.")
+def rebuild(name: str, folder: str, settings: Settings, quiet: bool) -> None:
+    """Make a release again in FOLDER, from its sources, and compare the digests. Exit code 1 when one differs.
+
+    Parameters are those of the release; where sources, benchmarks and tokenizers lie is said by --conf, --set and --profile.
+    """
+    from lakehouse.cli.build import Session
+    from lakehouse.cli.progress import Terminal
+    from lakehouse.lake import Lake
+    from lakehouse.rebuild import rebuild as make
+    from lakehouse.rebuild import recipe
+
+    config, jobs = settings.config(), graph()
+    lake = existing(config.lake.root)
+    found = recipe(lake, jobs, name, config, Lake(folder))
+    for note in found.notes:
+        click.echo(f"NOTE {note}", err=True)
+    with Terminal(len(found.jobs), quiet=quiet) as progress, Session(found.config, progress) as session:
+        checks = make(lake, jobs, name, found, session.get, progress)
+    table(_checks(checks))
+    if not all(check.equal for check in checks):
+        raise StorageError(
+            f"release {name!r} came out otherwise in {folder}. `codelake release show` says which code and lock file made it;"
+            " sources may have changed since."
+        )
+
+
+def _checks(checks: Sequence[Check]) -> list[dict[str, object]]:
+    return [
+        {"table": f"{c.table}@{c.version}", "equal": c.equal, "expected": c.expected[:16], "found": c.found[:60]}
+        for c in checks
+    ]
 
 
 def _short(rows: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -51,6 +51,7 @@ def _sections(story: Story) -> Iterator[tuple[str, list[str]]]:
     yield "licence", _or_gap(story, LICENCES, _licence(story.licence))
     yield "near copies", _or_gap(story, DUPLICATES, list(_near_copies(story)))
     yield "taken out", _or_gap(story, TEXTS, list(_taken_out(story)))
+    yield "benchmarks", list(_benchmarks(story))
     yield "rules", _or_gap(story, DECISIONS, list(_rules(story)))
     if SIGNALS in story.gaps:
         yield "signals", [story.gaps[SIGNALS]]
@@ -170,6 +171,18 @@ def _taken_out(story: Story) -> Iterator[str]:
     if notice is None and not spans:
         yield "nothing"
     yield f"{size(story.text['bytes'])} of text left"
+
+
+def _benchmarks(story: Story) -> Iterator[str]:
+    """Nothing where nothing was found: whether anything was looked for is a matter of the configuration."""
+    for row in story.benchmarks[:SPANS]:
+        yield (
+            f"{row['benchmark']} {row['item']}: {row['share']:.0%} of its {row['part']} by {row['rule']}, "
+            f"characters {row['start']:,} to {row['end']:,} of the text"
+        )
+        yield f"  | {row['matched'].splitlines()[0] if row['matched'] else ''}"
+    if len(story.benchmarks) > SPANS:
+        yield f"and {len(story.benchmarks) - SPANS} more"
 
 
 def _rules(story: Story) -> Iterator[str]:

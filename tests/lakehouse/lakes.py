@@ -159,6 +159,7 @@ JOBS: tuple[tuple[str, tuple[Table, ...]], ...] = (
     ("code.licences", (code.code_licences,)),
     ("code.signals", (code_signals,)),
     ("code.released_signals", (code_released_signals,)),
+    ("code.decontaminate", (code.code_benchmarks.items, code.code_benchmarks.hits)),
     ("code.decide", (code.code_decisions,)),
     ("code.sample", (code.code_sample,)),
     ("corpus.pretrain", (pretrain,)),
@@ -310,6 +311,8 @@ def _measured(files: Sequence[File], best: Mapping[str, File]) -> dict[str, Rows
         "silver.code_texts": texts,
         "silver.code_signals": [{"content_id": row["content_id"], **m} for row, m in zip(texts, measured, strict=True)],
         "silver.code_released_signals": [],
+        "silver.code_benchmark_items": [],
+        "silver.code_benchmark_hits": [],
     }  # fmt: skip
 
 

@@ -16,10 +16,11 @@ from pyspark.sql import SparkSession
 from jobs.kernels import notebooks
 from lakehouse import digest, ledger, ops, planted, release
 from lakehouse.ask.why import why
+from lakehouse.cli.story import lines
 from lakehouse.config import Config, load
 from lakehouse.lake import Lake
 from lakehouse.registry import graph, table
-from lakehouse.report.funnel import funnel
+from lakehouse.report.funnel import Amount, funnel
 from lakehouse.runner import Report, Runner
 
 pytestmark = pytest.mark.spark
@@ -35,6 +36,8 @@ class CodeLake:
 
     def config(self, sources: list[dict[str, Any]], *overrides: str) -> Config:
         said = [f"lake.root={self.lake.root}", f"code.ingest.sources={json.dumps(sources)}", "lake.docs=false"]
+        benchmarks = planted.make_benchmarks(Path(self.lake.root).parent / "benchmarks")
+        said.append(f"code.decontaminate.benchmarks={json.dumps([str(benchmarks)])}")
         return load(graph(), overrides=[*said, *overrides])
 
     def build(self, sources: list[dict[str, Any]], *overrides: str) -> dict[str, Report]:
@@ -201,6 +204,50 @@ def test_a_licence_comes_from_the_header_the_nearest_folder_or_the_metadata(buil
     assert story.licence is not None and story.licence["expression"] is None
 
 
+def test_a_copy_of_a_benchmark_item_is_dropped_and_explained(built: CodeLake) -> None:
+    assert reasons(built, "planted/weather.py") == {"benchmark"}
+    texts = built.by_path("silver.code_texts")
+    found = {(r["part"], r["rule"]): r for r in built.rows("silver.code_benchmark_hits")}
+    assert found.keys() == {("prompt", "ngram"), ("solution", "ngram"), ("code", "form")}
+    for row in found.values():
+        assert (row["benchmark"], row["item"], row["share"]) == ("planted", "planted/0", 1.0)
+        assert texts["planted/weather.py"]["text"][row["start"] : row["end"]].startswith(row["matched"])
+    (item,) = built.rows("silver.code_benchmark_items")
+    assert (item["sought"], item["too_short"]) == (["prompt", "solution", "tests", "code"], [])
+    story = why(built.lake, "planted:planted/weather.py")
+    assert story.verdict == "dropped: benchmark"
+    assert len(story.benchmarks) == 3
+    assert "planted planted/0: 100% of its code by form" in "\n".join(lines(story))
+    assert funnel(built.lake).step("without benchmark items").dropped == Amount(
+        1, len(planted.files()["planted/weather.py"])
+    )
+
+
+def test_what_was_found_stays_out_when_no_benchmark_is_named_and_another_one_searches_anew(
+    built: CodeLake, tmp_path: Path, spark: SparkSession
+) -> None:
+    import shutil
+
+    copy = CodeLake(tmp_path / "lake", spark)
+    shutil.copytree(built.lake.root, copy.lake.root)
+    unnamed = copy.build(built_sources(built), "code.decontaminate.benchmarks=[]")
+    assert {report.status for report in unnamed.values()} == {"skipped"}
+    assert "no benchmark is configured" in unnamed["code.decontaminate"].reasons[0]
+    other = tmp_path / "other"
+    other.mkdir()
+    problem = {
+        **planted.benchmark(),
+        "task_id": "other/0",
+        "prompt": "def nothing(): ...",
+        "canonical_solution": "pass",
+    }
+    (other / "other.jsonl").write_text(json.dumps(problem))
+    renamed = copy.build(built_sources(built), f"code.decontaminate.benchmarks=[{other}]")
+    assert renamed["code.decontaminate"].status == "published"
+    assert copy.rows("silver.code_benchmark_hits") == []
+    assert copy.by_path("silver.code_decisions")["planted/weather.py"]["keep"]
+
+
 def test_every_hit_carries_the_value_and_the_limit_it_crossed(built: CodeLake) -> None:
     signals = built.by_path("silver.code_signals")["static/app.min.js"]
     (hit,) = [
@@ -295,6 +342,7 @@ def test_growing_and_shrinking_ends_where_a_fresh_build_does(
     added = grown.build([*sources, more])
     assert added["code.ingest"].bytes_in < 1_500_000
     assert added["code.redact"].bytes_in <= added["code.ingest"].bytes_in
+    assert added["code.decontaminate"].bytes_in <= added["code.ingest"].bytes_in
     assert not any(o["updated"] or o["deleted"] for o in added["code.signals"].outputs)
     final = [s for s in sources if s["name"] == "planted"] + [more]
     grown.build(final)

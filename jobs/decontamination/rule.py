@@ -1,0 +1,28 @@
+"""What a decision says of the benchmark items in a document."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+RULE = "benchmark"
+
+
+def worst(hits: DataFrame, key: str) -> DataFrame:
+    """(key, benchmark_share, benchmark_found) of every document with a hit: the item that is there most, and how many more."""
+    said = F.concat(
+        F.col("benchmark"), F.lit(" "), F.col("item"), F.lit(": "), F.col("part"), F.lit(" by "), F.col("rule")
+    )
+    first = F.min(F.struct((-F.col("share")).alias("less"), "benchmark", "item", "part", "rule", said.alias("said")))
+    found = hits.groupBy(key).agg(first.alias("first"), F.count_distinct("benchmark", "item").alias("items"))
+    more = F.when(F.col("items") > 1, F.concat(F.lit(", and "), F.col("items") - 1, F.lit(" more"))).otherwise("")
+    return found.select(
+        key,
+        (-F.col("first.less")).alias("benchmark_share"),
+        F.concat("first.said", more).alias("benchmark_found"),
+    )
+
+
+def is_hit() -> Column:
+    """Of rows that `worst` was joined to from the left: whether the document holds an item."""
+    return F.col("benchmark_share").isNotNull()
