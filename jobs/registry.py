@@ -16,6 +16,9 @@ from jobs.code import (
     signals,
 )
 from jobs.corpus import mix, pack, pretrain, tokenize
+from jobs.synthesis import algorithmic, answers, samples, seeds
+from jobs.synthesis import decide as synthesis_decide
+from jobs.synthesis import near_dedup as synthesis_near_dedup
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
 from jobs.web import documents as web_documents
@@ -57,5 +60,13 @@ GRAPH = Graph.of(
         tokenize.job,
         mix.job,
         pack.job,
+        algorithmic.job,
+        seeds.job,
+        answers.job,
+        samples.job,
+        synthesis_near_dedup.bands,
+        synthesis_near_dedup.pairs,
+        synthesis_near_dedup.clusters,
+        synthesis_decide.job,
     ]
 )

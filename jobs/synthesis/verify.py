@@ -20,10 +20,17 @@ class Verified:
     control: str = ""  # how the tests ended on the stub
 
 
-def verify(drafts: Iterable[Draft], pool: Pool) -> Iterator[Verified]:
-    """One result per draft, in order. Cost: three programs for a draft whose tests pass, one for another."""
+def verify(drafts: Iterable[Draft], pool: Pool | None) -> Iterator[Verified]:
+    """One result per draft, in order. Cost: three programs for a draft whose tests pass, one for another.
+
+    Without a pool no draft may have code.
+    """
     given = list(drafts)
     runnable = [draft for draft in given if draft.code]
+    if pool is None:
+        assert not runnable
+        yield from (Verified(True, "", None) for _ in given)
+        return
     first = list(pool.run(_program(draft) for draft in runnable))
     passed = [draft for draft, verdict in zip(runnable, first, strict=True) if verdict.passed]
     again = pool.run(_program(draft, seed=1) for draft in passed)
