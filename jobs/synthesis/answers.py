@@ -7,6 +7,9 @@ requests under way than a teacher answers. It holds a wave of samples, and rows 
 What was answered once is never asked again while its seed is there. It is in the table, or, until a run is published, in
 the journal, from which a run that was killed goes on. What failed, was over the budget or is waiting for a batch is asked
 again by the next run that looks at the seed: `codelake build synthesis.answers --full-refresh` looks at all.
+
+A kind with a number of accepted samples to reach is gone through from its first seed in every run, and its drafts are run
+to count them: that costs programs, but no request.
 """
 
 from __future__ import annotations
@@ -14,8 +17,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
-from functools import lru_cache, reduce
+from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -26,13 +29,15 @@ from pyspark.sql import functions as F
 
 from jobs.code.arrow import arrow_schema, spark_schema
 from jobs.synthesis.journal import Journal
-from jobs.synthesis.kinds import KINDS, Seed, Settings
-from jobs.synthesis.seeds import settings_of
+from jobs.synthesis.kinds import KINDS, Kind, Seed, Settings
+from jobs.synthesis.seeds import Asked, asked
 from jobs.synthesis.tables import synthesis_seeds, teacher_requests, teacher_responses
-from jobs.synthesis.teacher import Answer, Price
+from jobs.synthesis.teacher import Answer, Price, Teacher
 from jobs.synthesis.teachers import TeacherParams, Teachers
+from jobs.synthesis.verify import Sandboxes
 from jobs.synthesis.waves import Written, waves, write_wave
-from lakehouse.job import Inputs, Job, Params
+from lakehouse.job import Inputs, Job, Output, Params
+from lakehouse.sandbox import Limits
 from lakehouse.table import Table
 
 CHUNK_BYTES = 32 << 20  # of requests and answers that are held before Spark gets them
@@ -46,7 +51,6 @@ class AnswersParams(Params):
     """Where teachers are does not enter the digest: an answer is what its request makes it, whoever gave it."""
 
     placement: ClassVar[Mapping[str, Any]] = {
-        "wave": True,
         "teachers": {"__all__": {"how", "url", "key_variable", "most_at_once", "timeout_seconds", "path"}},
     }
 
@@ -55,18 +59,20 @@ class AnswersParams(Params):
     wave: int = Field(ge=1, description="samples that are written side by side")
 
 
-def answers(inputs: Inputs, params: AnswersParams) -> Mapping[Table, DataFrame]:
+def answers(inputs: Inputs, params: AnswersParams) -> Mapping[Table, Output]:
     with Journal(inputs.folder) as journal:
         _tidy(inputs, journal)
         with closing(Teachers(params.teachers, params.prices, journal.by_model())) as teachers:
             exchanges = _handed_over(inputs, _exchanges(inputs, params, teachers, journal))
-    here = inputs[synthesis_seeds].select("seed_id")
+    here = _wanted(inputs).select("seed_id")
     stored = inputs.before(teacher_responses).where("status = 'ok'").join(here, "seed_id", "left_semi")
     names = teacher_responses.column_names
     responses = stored.select(*names).unionByName(exchanges.where("new").select(*names))
     counted = responses.groupBy("seed_id", "request_id").agg(F.count("*").alias("answers"))
     requests = exchanges.join(counted, ["seed_id", "request_id"], "left").select(*teacher_requests.column_names)
-    return {teacher_requests: requests, teacher_responses: responses}
+    gone_through = _wanted(inputs).select("seed_id")
+    scope = None if inputs.changed is None else inputs.changed.unionByName(gone_through).distinct()
+    return {teacher_requests: Output(requests, scope), teacher_responses: Output(responses, scope)}
 
 
 def _tidy(inputs: Inputs, journal: Journal) -> None:
@@ -85,44 +91,76 @@ def _exchanges(
     inputs: Inputs, params: AnswersParams, teachers: Teachers, journal: Journal
 ) -> Iterator[Mapping[str, Any]]:
     """One row per request of every sample of the seeds, in the order in which samples were written."""
-    for (name, canonical), rows in groupby(_seeds(inputs), key=lambda row: (row.kind, row.settings)):
-        kind, (samples, settings) = KINDS[name], _settings(canonical)
-        price, teacher = teachers.price(settings.model), teachers.of(settings.model)
-        stored: dict[str, dict[str, Answer]] = {}  # by seed and request; of the wave that is written
-        tasks = _tasks(rows, samples, settings, stored)
+    with closing(Sandboxes(Limits.default())) as sandboxes:
+        for (name, canonical), rows in groupby(_seeds(inputs), key=lambda row: (row.kind, row.settings)):
+            kind, wanted = KINDS[name], asked(canonical)
+            model = wanted.settings.model
+            terms, work = teachers.price(model).terms, _Kind(kind, teachers.of(model), journal)
+            accepted = 0
+            for wave in waves(work.tasks(rows, wanted), params.wave):
+                done = work.write(wave)
+                for written in done:
+                    yield from _rows(written, work.stored[written.seed.seed_id], model, terms)
+                if wanted.accepted is not None:
+                    accepted += _accepted(done, kind, sandboxes)
+                    if accepted >= wanted.accepted:
+                        break
 
-        def known(seed_id: str, request_id: str, stored: Mapping[str, Mapping[str, Answer]] = stored) -> Answer | None:
-            return stored[seed_id].get(request_id) or journal.get(request_id)
 
-        def keep(seed_id: str, answer: Answer, model: str = settings.model) -> None:
-            journal.keep(seed_id, answer, model)
+@dataclass
+class _Kind:
+    """The samples of one kind while they are written. `stored`: answers by seed and request, of the wave under way."""
 
-        for wave in waves(tasks, params.wave):
-            for written in write_wave(wave, kind, teacher, known, keep):
-                yield from _rows(written, stored[written.seed.seed_id], settings.model, price.terms)
-            journal.flush()
-            last = wave[-1][0].seed_id  # its other samples may be in the next wave
-            for seed_id in [s for s in stored if s != last]:
-                del stored[seed_id]
+    kind: Kind
+    teacher: Teacher
+    journal: Journal
+    stored: dict[str, dict[str, Answer]] = field(default_factory=dict)
+
+    def tasks(self, rows: Iterable[Row], wanted: Asked) -> Iterator[tuple[Seed, Settings]]:
+        for row in rows:
+            self.stored[row.seed_id] = {found.request_id: Answer(**found.asDict()) for found in row.stored or ()}
+            seed = Seed(row.seed_id, row.kind, row.language, row.text)
+            for number in range(wanted.samples):
+                yield seed, replace(wanted.settings, sample=number)
+
+    def write(self, wave: Sequence[tuple[Seed, Settings]]) -> list[Written]:
+        here = {seed.seed_id for seed, _ in wave}
+        self.stored = {seed_id: found for seed_id, found in self.stored.items() if seed_id in here}
+        model = wave[0][1].model
+
+        def known(seed_id: str, request_id: str) -> Answer | None:
+            return self.stored[seed_id].get(request_id) or self.journal.get(request_id)
+
+        def keep(seed_id: str, answer: Answer) -> None:
+            self.journal.keep(seed_id, answer, model)
+
+        done = write_wave(wave, self.kind, self.teacher, known, keep)
+        self.journal.flush()
+        return done
+
+
+def _accepted(done: Sequence[Written], kind: Kind, sandboxes: Sandboxes) -> int:
+    """How many would be accepted. The count only says when to stop: samples are judged by the next job."""
+    drafts = [written.draft for written in done if written.draft is not None]
+    return sum(verified.accepted for verified in sandboxes.verify(drafts, kind))
+
+
+def _wanted(inputs: Inputs) -> DataFrame:
+    """The changed seeds, and all of the kinds that count accepted samples."""
+    seeds = inputs[synthesis_seeds]
+    if inputs.changed is None:
+        return seeds
+    counting = inputs.whole(synthesis_seeds).where(F.get_json_object("settings", "$.accepted").isNotNull())
+    return seeds.unionByName(counting).dropDuplicates(["seed_id"])
 
 
 def _seeds(inputs: Inputs) -> Iterator[Row]:
-    """The changed seeds with the answers that they have, by kind in the order of asking."""
-    seeds = inputs[synthesis_seeds].select("seed_id", "kind", "settings", "language", "rank", "text")
+    """The seeds to go through with the answers that they have, by kind in the order of asking."""
+    seeds = _wanted(inputs).select("seed_id", "kind", "settings", "language", "rank", "text")
     ok = inputs.before(teacher_responses).where("status = 'ok'")
     theirs = ok.groupBy("seed_id").agg(F.collect_list(F.struct(*STORED)).alias("stored"))
     ordered = seeds.join(theirs, "seed_id", "left").orderBy("kind", "settings", "rank", "seed_id")
     return ordered.toLocalIterator()
-
-
-def _tasks(
-    rows: Iterable[Row], samples: int, settings: Settings, stored: dict[str, dict[str, Answer]]
-) -> Iterator[tuple[Seed, Settings]]:
-    for row in rows:
-        stored[row.seed_id] = {found.request_id: Answer(**found.asDict()) for found in row.stored or ()}
-        seed = Seed(row.seed_id, row.kind, row.language, row.text)
-        for number in range(samples):
-            yield seed, replace(settings, sample=number)
 
 
 def _rows(written: Written, stored: Mapping[str, Answer], model: str, terms: str) -> Iterator[Mapping[str, Any]]:
@@ -139,11 +177,6 @@ def _rows(written: Written, stored: Mapping[str, Answer], model: str, terms: str
             "new": request.id not in stored,
         }
         yield about | asdict(answer)
-
-
-@lru_cache
-def _settings(canonical: str) -> tuple[int, Settings]:
-    return settings_of(canonical)
 
 
 def _handed_over(inputs: Inputs, rows: Iterable[Mapping[str, Any]]) -> DataFrame:

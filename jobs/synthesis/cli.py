@@ -85,6 +85,23 @@ def record(out: Path, lake_root: str) -> None:
     click.echo(f"{out}: {len(rows):,} answers")
 
 
+@synthesis.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@reads_lake
+@json_option
+def export(out: Path, lake_root: str, json_: bool) -> None:
+    """Write gold below OUT in the layouts of the released data sets opc-sft-stage1, opc-sft-stage2, opc-annealing-corpus."""
+    from jobs.synthesis.layouts import export as write
+
+    with _views(lake_root) as views:
+        written = write(views, out)
+    rows = [{"layout": name, "rows": count} for name, count in written.items()]
+    if json_:
+        as_json(rows)
+        return
+    table(rows) if rows else click.echo("nothing to export: gold.synthetic and silver.algorithmic hold no rows")
+
+
 def _views(lake_root: str, *needed: str) -> Views:
     from lakehouse.report.views import Views
 

@@ -8,11 +8,9 @@ where the machine cannot isolate, the job fails and runs none.
 from __future__ import annotations
 
 import hashlib
-import sysconfig
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -22,12 +20,12 @@ from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
 from jobs.synthesis.kinds import KINDS, Draft, Rejected, Seed, drive
-from jobs.synthesis.seeds import settings_of
+from jobs.synthesis.seeds import asked
 from jobs.synthesis.tables import synthesis_seeds, synthetic_samples, teacher_requests, teacher_responses
 from jobs.synthesis.teacher import Answer, Request
-from jobs.synthesis.verify import Verified, verify
+from jobs.synthesis.verify import Sandboxes, Verified
 from lakehouse.job import Inputs, Job, Params
-from lakehouse.sandbox import Limits, Pool
+from lakehouse.sandbox import Limits
 
 SANDBOX = "bwrap"
 PLACE = ("corpus", "source", "repo", "path", "seed_licence")
@@ -43,41 +41,20 @@ class SamplesParams(Params):
 
 def samples(inputs: Inputs, params: SamplesParams) -> DataFrame:
     theirs = inputs[teacher_responses].groupBy("seed_id").agg(F.collect_list(F.struct(*ANSWER)).alias("answers"))
-    asked = inputs[teacher_requests].groupBy("seed_id").agg(F.collect_set("sample").alias("asked"))
-    seeds = inputs[synthesis_seeds].join(theirs, "seed_id").join(asked, "seed_id")
+    numbers = inputs[teacher_requests].groupBy("seed_id").agg(F.collect_set("sample").alias("asked"))
+    seeds = inputs[synthesis_seeds].join(theirs, "seed_id").join(numbers, "seed_id")
     columns = {column.name: column.type for column in synthetic_samples.columns}
     # Seeds are few and each costs programs: spread by number, not by bytes.
     spread = seeds.repartition(params.tasks, "seed_id")
     return map_rows(spread, columns, partial(_samples, limits=params.limits))
 
 
-class Sandboxes:
-    """A sandbox without packages and one with those that are installed here, each from its first program on."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits, self._open = limits, ExitStack()
-        self._made: dict[bool, Pool] = {}
-
-    def of(self, kind: str) -> Pool:
-        packages = KINDS[kind].uses_packages
-        if packages not in self._made:
-            folder = Path(sysconfig.get_path("purelib")) if packages else None
-            self._made[packages] = self._open.enter_context(Pool(self._limits, 1, packages=folder))
-        return self._made[packages]
-
-    def close(self) -> None:
-        self._open.close()
-
-
 def _samples(batches: Iterator[pa.RecordBatch], limits: Limits) -> Rows:
-    sandboxes = Sandboxes(limits)
-    try:
+    with closing(Sandboxes(limits)) as sandboxes:
         for batch in batches:
             for seed in batch.to_pylist():
                 for number in sorted(seed["asked"]):
                     yield _sample(seed, number, sandboxes, limits)
-    finally:
-        sandboxes.close()
 
 
 def _sample(seed: Mapping[str, Any], number: int, sandboxes: Sandboxes, limits: Limits) -> dict[str, Any]:
@@ -88,7 +65,7 @@ def _sample(seed: Mapping[str, Any], number: int, sandboxes: Sandboxes, limits: 
         draft = Draft("", "")
     else:
         draft = made
-        (verified,) = verify([draft], sandboxes.of(seed["kind"]) if draft.code else None)
+        (verified,) = sandboxes.verify([draft], KINDS[seed["kind"]])
         outcome = {"accepted": verified.accepted, "reason": verified.reason, "detail": "", **_ran(verified, limits)}
     carried = {key: seed[key] for key in ("seed_id", "kind", "content_id", *PLACE)}
     teacher = {key: " AND ".join(sorted({answer[key] for answer in used})) for key in ("model", "terms")}
@@ -122,7 +99,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
 def _draft(seed: Mapping[str, Any], number: int, used: list[Mapping[str, Any]]) -> Draft | Rejected:
     """What the kind makes of the stored answers, which are appended to `used`."""
     stored = {answer["request_id"]: answer for answer in seed["answers"]}
-    settings = settings_of(seed["settings"], number)[1]
+    settings = asked(seed["settings"], number).settings
 
     def answer_of(request: Request) -> Answer:
         found = stored[request.id]  # every request of the settings has its row: the gate of the requests says so

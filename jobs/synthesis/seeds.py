@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache, reduce
+from dataclasses import dataclass
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 import yaml
@@ -37,6 +38,9 @@ class KindParams(Params):
     parameters: Mapping[str, Any] = Field(description="of the request, such as max_tokens and temperature")
     prompts: Mapping[str, Template] = Field(description="a template for each prompt of the kind")
     options: Mapping[str, Any] = Field(description="what else the kind needs to know")
+    accepted: int | None = Field(
+        None, ge=1, description="no further seed is asked for once so many samples are accepted; null asks for all"
+    )
     re_asks: int = Field(0, ge=0, description="how often an answer against the schema is asked for again")
     corpora: tuple[str, ...] = Field(("code",), description="corpora of gold.pretrain")
     languages: Mapping[str, float] | None = Field(
@@ -101,13 +105,22 @@ def slots_of(prompt: str) -> tuple[str, ...]:
     return Template.model_validate(said).slots
 
 
-def settings_of(canonical: str, sample: int = 0) -> tuple[int, Settings]:
-    """(samples of each seed, the settings of one of them) of a seed's row."""
+@dataclass(frozen=True)
+class Asked:
+    """What a seed's row asks for: samples of each seed, accepted ones of the kind at which to stop, settings of one."""
+
+    samples: int
+    accepted: int | None
+    settings: Settings
+
+
+@lru_cache
+def asked(canonical: str, sample: int = 0) -> Asked:
+    """The settings of a seed's row."""
     said = json.loads(canonical)
     prompts = {name: Template.model_validate(template) for name, template in said["prompts"].items()}
-    return said["samples"], Settings(
-        said["model"], said["parameters"], prompts, sample, said["re_asks"], said["options"]
-    )
+    settings = Settings(said["model"], said["parameters"], prompts, sample, said["re_asks"], said["options"])
+    return Asked(said["samples"], said["accepted"], settings)
 
 
 def quotas(count: int, parts: Mapping[str, float]) -> dict[str, int]:

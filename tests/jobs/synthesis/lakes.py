@@ -7,6 +7,7 @@ lake.build(settings(server.url))
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,19 @@ def settings(url: str, **teacher: Any) -> dict[str, Any]:
         "synthesis.samples.tasks": 2,
         **{f"synthesis.samples.limits.{key}": value for key, value in LIMITS.items()},
     }
+
+
+def configuration(file: Path, settings: Mapping[str, Any]) -> Path:
+    """The settings as a file for `--conf`."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        inner = nested
+        *folders, name = key.split(".")
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[name] = value
+    file.write_text(json.dumps(nested))  # JSON is YAML
+    return file
 
 
 class SynthesisLake(WebLake):

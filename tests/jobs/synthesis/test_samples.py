@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
+from jobs.synthesis.cli import synthesis
 from jobs.synthesis.journal import Journal
 from jobs.synthesis.teacher import Answer, Request
-from lakehouse.errors import MachineError
-from lakehouse.sandbox import Limits, Sandbox
+from lakehouse.errors import InputError, MachineError
+from lakehouse.sandbox import Limits, Program, Sandbox
 from tests.jobs.synthesis import lakes
 from tests.jobs.synthesis.servers import Server
 from tests.jobs.synthesis.writer import reply
@@ -126,6 +128,104 @@ def test_a_second_build_asks_nothing_and_changes_nothing(built: lakes.SynthesisL
     assert built.digests(*TABLES) == before
 
 
+def told(*arguments: object) -> Any:
+    result = CliRunner().invoke(synthesis, [*map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_person_asks_for_reasons_costs_and_the_story_of_one_sample(built: lakes.SynthesisLake) -> None:
+    root = built.lake.root
+    report = told("report", "--lake", root, "--json")
+    snippets = Counter[str]()
+    for row in report["samples"]:
+        snippets[row["outcome"]] += row["samples"] if row["kind"] == "snippets" else 0
+    assert +snippets == {
+        "accepted": 4, "not_passed": 2, "tests_prove_nothing": 1, "flaky": 1, "code_blocks": 1, "too_few_tests": 1,
+    }  # fmt: skip
+    (paid,) = report["requests"]
+    assert (paid["model"], paid["status"]) == ("m", "ok")
+    samples = [row for row in built.rows(SAMPLES) if row["kind"] == "snippets"]
+    for row in samples:
+        story = told("why", row["sample_id"][:20], "--lake", root, "--json")
+        assert story["silver.synthesis_seeds"][0]["repo"] == row["repo"]
+        assert [step["request_id"] for step in story["bronze.teacher_requests"]] == row["request_ids"]
+        if row["reason"]:
+            assert story["verdict"].startswith(f"rejected: {row['reason']}")
+    verdicts = Counter(told("why", r["sample_id"], "--lake", root, "--json")["verdict"].split(":")[0] for r in samples)
+    assert verdicts["dropped"] + verdicts["kept"] == 4
+    with pytest.raises(InputError, match="no sample has this id"):
+        told("why", "0" * 64, "--lake", root)
+
+
+def test_gold_is_written_in_the_released_layouts(built: lakes.SynthesisLake, tmp_path: Path) -> None:
+    written = {row["layout"]: row["rows"] for row in told("export", tmp_path, "--lake", built.lake.root, "--json")}
+    kinds = Counter(row["kind"] for row in built.rows(GOLD))
+    assert written == {
+        "opc-sft-stage2/educational_instruct": kinds["educational"],
+        "opc-annealing-corpus/synthetic_code_snippet": kinds["snippets"],
+        "opc-annealing-corpus/synthetic_qa": kinds["textbooks"],
+    }
+    educational = pq.read_table(tmp_path / "opc-sft-stage2/educational_instruct/train-00000-of-00001.parquet")
+    assert {field.name: str(field.type) for field in educational.schema} == {
+        "seq_id": "int64", "instruction": "string", "output": "string", "code": "string", "entry_point": "string",
+        "testcase": "list<element: string>",
+    }  # fmt: skip
+    with Sandbox(Limits.default().model_copy(update=lakes.LIMITS)) as sandbox:  # what is exported proves itself again
+        for number, row in enumerate(educational.to_pylist()):
+            assert (row["seq_id"], row["entry_point"], len(row["testcase"])) == (number, "plus", 10)
+            assert sandbox.run(Program(row["code"], "\n".join(row["testcase"]))).passed
+
+
+def test_a_run_stops_asking_when_enough_is_accepted_and_a_higher_number_asks_for_the_rest(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    lake = lakes.SynthesisLake(tmp_path / "lake", spark)
+    with Server(reply=reply) as server:
+        settings = lakes.settings(server.url) | {"synthesis.answers.wave": 1}
+        kinds = {"snippets": settings["synthesis.seeds.kinds"]["snippets"] | {"accepted": 2}}
+        lake.build(settings | {"synthesis.seeds.kinds": kinds}, "synthesis.*")
+        first = lake.rows(SAMPLES)
+        assert sum(row["accepted"] for row in first) == 2
+        assert len(first) == len(server.bodies)
+        kinds["snippets"]["accepted"] = 4
+        lake.build(settings | {"synthesis.seeds.kinds": kinds}, "synthesis.*")
+        second = lake.rows(SAMPLES)
+    assert sum(row["accepted"] for row in second) == 4
+    assert {row["sample_id"] for row in first} < {row["sample_id"] for row in second}
+    assert len(second) == len(server.bodies)  # each was asked for once
+
+
+def test_seeds_are_the_documents_that_a_keyword_chooses_in_the_wanted_ratios(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    lake = lakes.SynthesisLake(tmp_path / "lake", spark)
+    kind = lakes.settings("")["synthesis.seeds.kinds"]["snippets"]
+    settings = {
+        "synthesis.algorithmic.keywords": ["SOLUTION", "number: 3"],
+        "synthesis.algorithmic.ignore_case": True,
+        "synthesis.seeds.kinds": {"snippets": kind | {"algorithmic": True, "seeds": 4, "licences": ["MIT"]}},
+    }
+    lake.build(settings, "synthesis.seeds")
+    lake.build(settings, "synthesis.algorithmic")
+    assert lake.rows(SEEDS) == []  # nothing was chosen yet
+    lake.build(settings, "synthesis.seeds")
+    chosen = by(lake.rows("silver.algorithmic"), "doc_id")
+    texts = {row["doc_id"]: row["text"] for row in lakes.documents()}
+    assert {key: row["keywords"] for key, row in chosen.items()} == {
+        key: [*(["SOLUTION"] if "solution" in text else []), *(["number: 3"] if "number: 3" in text else [])]
+        for key, text in texts.items()
+        if "solution" in text or "number: 3" in text
+    }
+    seeds = lake.rows(SEEDS)
+    assert len(seeds) == 4
+    assert {row["content_id"] for row in seeds} <= chosen.keys()
+    assert {row["seed_licence"] for row in seeds} == {"MIT"}
+    more = {"synthesis.seeds.kinds": {"snippets": kind | {"algorithmic": True, "seeds": 6, "licences": ["MIT"]}}}
+    lake.build(settings | more, "synthesis.seeds")
+    assert {row["seed_id"] for row in seeds} < {row["seed_id"] for row in lake.rows(SEEDS)}  # a larger number adds
+
+
 def test_a_run_that_dies_while_asking_goes_on_where_it_was(
     tmp_path: Path, spark: SparkSession, built: lakes.SynthesisLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,9 +252,8 @@ def test_a_run_that_dies_while_asking_goes_on_where_it_was(
 def test_recorded_answers_make_the_same_tables_and_a_document_that_goes_takes_its_samples_along(
     tmp_path: Path, spark: SparkSession, built: lakes.SynthesisLake
 ) -> None:
-    names, file = [field.name for field in fields(Answer)], tmp_path / "answers.jsonl"
-    answers = [{name: row[name] for name in names} for row in built.rows(RESPONSES)]
-    file.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    file = tmp_path / "answers.jsonl"
+    CliRunner().invoke(synthesis, ["record", str(file), "--lake", built.lake.root], catch_exceptions=False)
     lake = lakes.SynthesisLake(tmp_path / "lake", spark)
     lake.build(lakes.settings("", how="recorded", path=str(file)), "synthesis.*")
     assert lake.digests(*TABLES) == built.digests(*TABLES)

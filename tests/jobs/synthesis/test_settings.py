@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.synthesis.seeds import KindParams, quotas, settings_of
+from jobs.synthesis.seeds import KindParams, asked, quotas
 from lakehouse.config import Config, load
 from lakehouse.errors import ConfigError
 from lakehouse.registry import graph
@@ -78,8 +78,10 @@ def test_a_template_with_other_slots_than_the_kind_fills_is_refused(slots: list[
 
 def test_settings_travel_with_the_seed_and_come_back_as_they_were() -> None:
     kind: KindParams = configured().jobs["synthesis.seeds"].kinds["educational"]  # type: ignore[attr-defined]
-    samples, settings = settings_of(kind.canonical_settings, sample=1)
-    assert (samples, settings.sample, settings.model, settings.re_asks) == (2, 1, "m", 1)
+    found = asked(kind.canonical_settings, sample=1)
+    settings = found.settings
+    assert (found.samples, found.accepted) == (2, None)
+    assert (settings.sample, settings.model, settings.re_asks) == (1, "m", 1)
     assert settings.prompts == kind.prompts
     assert settings.options == {"score": 3, "tests": 10}
 
