@@ -70,10 +70,8 @@ class KindParams(Params):
     @property
     def canonical_settings(self) -> str:
         """What the seeds' rows carry."""
-        asked = self.model_dump(
-            include={"samples", "model", "parameters", "prompts", "options", "re_asks"}, mode="json"
-        )
-        return json.dumps(asked, sort_keys=True)
+        carried = {"samples", "accepted", "model", "parameters", "prompts", "options", "re_asks"}
+        return json.dumps(self.model_dump(include=carried, mode="json"), sort_keys=True)
 
 
 class SeedsParams(Params):
