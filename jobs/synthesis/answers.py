@@ -32,7 +32,7 @@ from jobs.synthesis.journal import Journal
 from jobs.synthesis.kinds import KINDS, Kind, Seed, Settings
 from jobs.synthesis.seeds import Asked, asked
 from jobs.synthesis.tables import synthesis_seeds, teacher_requests, teacher_responses
-from jobs.synthesis.teacher import Answer, Price, Teacher
+from jobs.synthesis.teacher import Answer, Price, Request
 from jobs.synthesis.teachers import TeacherParams, Teachers
 from jobs.synthesis.verify import Sandboxes
 from jobs.synthesis.waves import Written, waves, write_wave
@@ -94,13 +94,12 @@ def _exchanges(
     with closing(Sandboxes(Limits.default())) as sandboxes:
         for (name, canonical), rows in groupby(_seeds(inputs), key=lambda row: (row.kind, row.settings)):
             kind, wanted = KINDS[name], asked(canonical)
-            model = wanted.settings.model
-            terms, work = teachers.price(model).terms, _Kind(kind, teachers.of(model), journal)
+            work = _Kind(kind, wanted.settings.model, teachers, journal)
             accepted = 0
             for wave in waves(work.tasks(rows, wanted), params.wave):
                 done = work.write(wave)
                 for written in done:
-                    yield from _rows(written, work.stored[written.seed.seed_id], model, terms)
+                    yield from work.rows(written)
                 if wanted.accepted is not None:
                     accepted += _accepted(done, kind, sandboxes)
                     if accepted >= wanted.accepted:
@@ -112,7 +111,8 @@ class _Kind:
     """The samples of one kind while they are written. `stored`: answers by seed and request, of the wave under way."""
 
     kind: Kind
-    teacher: Teacher
+    model: str
+    teachers: Teachers
     journal: Journal
     stored: dict[str, dict[str, Answer]] = field(default_factory=dict)
 
@@ -126,17 +126,37 @@ class _Kind:
     def write(self, wave: Sequence[tuple[Seed, Settings]]) -> list[Written]:
         here = {seed.seed_id for seed, _ in wave}
         self.stored = {seed_id: found for seed_id, found in self.stored.items() if seed_id in here}
-        model = wave[0][1].model
 
         def known(seed_id: str, request_id: str) -> Answer | None:
             return self.stored[seed_id].get(request_id) or self.journal.get(request_id)
 
         def keep(seed_id: str, answer: Answer) -> None:
-            self.journal.keep(seed_id, answer, model)
+            self.journal.keep(seed_id, answer, self.model)
 
-        done = write_wave(wave, self.kind, self.teacher, known, keep)
+        done = write_wave(wave, self.kind, self, known, keep)
         self.journal.flush()
         return done
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """The kind's teacher, made when there is something to ask."""
+        return self.teachers.ask(self.model, requests)
+
+    def rows(self, written: Written) -> Iterator[Mapping[str, Any]]:
+        stored = self.stored[written.seed.seed_id]
+        for step, (request, answer) in enumerate(written.exchanges):
+            new = request.id not in stored
+            about = {
+                "seed_id": written.seed.seed_id,
+                "kind": written.seed.kind,
+                "sample": written.sample,
+                "step": step,
+                "model": self.model,
+                "terms": self.teachers.terms(self.model) if new else "",  # a stored row keeps its own
+                "template": request.template,
+                "request": request.canonical,
+                "new": new,
+            }
+            yield about | asdict(answer)
 
 
 def _accepted(done: Sequence[Written], kind: Kind, sandboxes: Sandboxes) -> int:
@@ -161,22 +181,6 @@ def _seeds(inputs: Inputs) -> Iterator[Row]:
     theirs = ok.groupBy("seed_id").agg(F.collect_list(F.struct(*STORED)).alias("stored"))
     ordered = seeds.join(theirs, "seed_id", "left").orderBy("kind", "settings", "rank", "seed_id")
     return ordered.toLocalIterator()
-
-
-def _rows(written: Written, stored: Mapping[str, Answer], model: str, terms: str) -> Iterator[Mapping[str, Any]]:
-    for step, (request, answer) in enumerate(written.exchanges):
-        about = {
-            "seed_id": written.seed.seed_id,
-            "kind": written.seed.kind,
-            "sample": written.sample,
-            "step": step,
-            "model": model,
-            "terms": terms,
-            "template": request.template,
-            "request": request.canonical,
-            "new": request.id not in stored,
-        }
-        yield about | asdict(answer)
 
 
 def _handed_over(inputs: Inputs, rows: Iterable[Mapping[str, Any]]) -> DataFrame:

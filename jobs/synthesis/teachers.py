@@ -1,9 +1,13 @@
-"""Teachers as configured: which one answers for a model, what it may cost, under which terms."""
+"""Teachers as configured: which one answers for a model, what it may cost, under which terms.
+
+Without any teacher nothing is asked and nothing is an error: a build that does not name the teachers of an earlier one keeps
+what they answered. What it lacks is waiting, with the problem `no_teacher`.
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +22,7 @@ from jobs.synthesis.teacher import (
     Price,
     Prices,
     Recorded,
+    Request,
     Teacher,
     TeacherError,
 )
@@ -56,11 +61,22 @@ class Teachers:
         self._params, self._prices, self._spent = params, Prices(prices), spent
         self._made: dict[str, Teacher] = {}
 
-    def price(self, model: str) -> Price:
+    def terms(self, model: str) -> str:
+        """Under which terms the model's answers may be used now; empty where nobody answers."""
+        return self._price(model).terms if self._params else ""
+
+    def ask(self, model: str, requests: Sequence[Request]) -> Iterator[Answer]:
+        """See `Teacher`. The model's teacher is made when there is something to ask it."""
+        if not self._params:
+            yield from (Answer(request.id, "waiting", problem="no_teacher") for request in requests)
+        else:
+            yield from self._of(model).complete(requests)
+
+    def _price(self, model: str) -> Price:
         # The clock decides what is paid, never what a sample is.
         return self._prices.of(model, datetime.datetime.now(datetime.UTC).date())
 
-    def of(self, model: str) -> Teacher:
+    def _of(self, model: str) -> Teacher:
         """Raises TeacherError where none is configured or the model has no price."""
         if model not in self._params:
             known = ", ".join(self._params) or "none"
@@ -72,7 +88,7 @@ class Teachers:
         return self._made[model]
 
     def _make(self, model: str, said: TeacherParams) -> Teacher:
-        budget = Budget(self.price(model), money=said.money, tokens=said.tokens)
+        budget = Budget(self._price(model), money=said.money, tokens=said.tokens)
         budget.count(self._spent.get(model, []))
         path = Path(said.path) if said.path else None
         if said.how == "embedded":

@@ -20,6 +20,7 @@ from pyspark.sql import SparkSession
 from jobs.synthesis.cli import synthesis
 from jobs.synthesis.journal import Journal
 from jobs.synthesis.teacher import Answer, Request
+from lakehouse.ask.why import why
 from lakehouse.errors import InputError, MachineError
 from lakehouse.sandbox import Limits, Program, Sandbox
 from tests.jobs.synthesis import lakes
@@ -154,6 +155,8 @@ def test_a_person_asks_for_reasons_costs_and_the_story_of_one_sample(built: lake
             assert story["verdict"].startswith(f"rejected: {row['reason']}")
     verdicts = Counter(told("why", r["sample_id"], "--lake", root, "--json")["verdict"].split(":")[0] for r in samples)
     assert verdicts["dropped"] + verdicts["kept"] == 4
+    with pytest.raises(InputError, match=f"`codelake synthesis why {samples[0]['sample_id']}` tells its story"):
+        why(built.lake, samples[0]["sample_id"])
     with pytest.raises(InputError, match="no sample has this id"):
         told("why", "0" * 64, "--lake", root)
 

@@ -6,6 +6,8 @@ codelake build --profile synthesis
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.synthesis.seeds import KindParams, asked, quotas
+from jobs.synthesis.teacher import Answer, Message, Price, Request, TeacherError
+from jobs.synthesis.teachers import TeacherParams, Teachers
 from lakehouse.config import Config, load
 from lakehouse.errors import ConfigError
 from lakehouse.registry import graph
@@ -110,3 +114,27 @@ def test_the_profile_asks_the_embedded_teacher_and_costs_nothing() -> None:
     (teacher,) = jobs["synthesis.answers"].teachers.values()  # type: ignore[attr-defined]
     assert (teacher.how, teacher.money) == ("embedded", 0)
     assert load(graph()).jobs["synthesis.seeds"].kinds == {}  # type: ignore[attr-defined]
+
+
+def test_without_teachers_nothing_is_asked_and_with_others_it_is_an_error(tmp_path: Path) -> None:
+    request = Request("m", (Message("user", "q"),), {"max_tokens": 5})
+    (answer,) = Teachers({}, [], {}).ask("m", [request])
+    assert (answer.request_id, answer.status, answer.problem) == (request.id, "waiting", "no_teacher")
+    file = tmp_path / "answers.jsonl"
+    file.write_text("")
+    other = {"other": TeacherParams(how="recorded", path=str(file), money=0, tokens=0)}
+    with pytest.raises(TeacherError, match="no teacher for the model 'm'; configured: other"):
+        list(Teachers(other, [], {}).ask("m", [request]))
+    with pytest.raises(TeacherError, match="no price of 'other'"):
+        list(Teachers(other, [], {}).ask("other", [request]))
+
+
+def test_what_an_interrupted_run_has_paid_counts_against_the_budget(tmp_path: Path) -> None:
+    request = Request("m", (Message("user", "q"),), {"max_tokens": 5})
+    params = {"m": TeacherParams(how="batch", path=str(tmp_path), money=1, tokens=100)}
+    prices = [Price.model_validate(lakes.PRICE)]
+    (answer,) = Teachers(params, prices, {}).ask("m", [request])
+    assert answer.status == "waiting"
+    spent = {"m": [Answer("before", "ok", tokens_in=60, tokens_out=39)]}
+    (answer,) = Teachers(params, prices, spent).ask("m", [replace(request, sample=1)])
+    assert answer.status == "over_budget"
