@@ -37,7 +37,7 @@ def report(lake_root: str, json_: bool) -> None:
     with _views(lake_root, SAMPLES, RESPONSES) as views:
         reasons = views.rows(
             "SELECT kind, CASE WHEN accepted THEN 'accepted' ELSE reason END AS outcome, coalesce(ended, '') AS ended,"
-            f" count(*) AS samples FROM {SAMPLES} GROUP BY ALL ORDER BY kind, accepted DESC, samples DESC, outcome, ended"
+            f" count(*) AS samples FROM {SAMPLES} GROUP BY ALL ORDER BY kind, outcome <> 'accepted', samples DESC, outcome, ended"
         )
         # Seeds that share a request have a row each; it was paid once.
         paid = views.rows(

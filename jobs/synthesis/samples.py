@@ -89,7 +89,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "code": draft.code,
         "entry_point": draft.entry_point,
         "tests": list(draft.tests),
-        "scores": dict(draft.scores),
+        "scores": [{"name": name, "value": value} for name, value in sorted(draft.scores.items())],
         "labels": list(draft.labels),
         "bytes": len(text.encode()),
         "text": text,

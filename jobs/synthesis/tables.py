@@ -125,7 +125,7 @@ synthetic_samples = Table(
         Column("code", "string", "what was run; empty where there is nothing to run"),
         Column("entry_point", "string", "the function that the tests call"),
         Column("tests", "array<string>", "one statement each"),
-        Column("scores", "map<string,double>", "what a scorer said of the seed"),
+        Column("scores", "array<struct<name:string,value:double>>", "what a scorer said of the seed"),
         Column("labels", "array<string>", "what else is known of it, as name=value"),
         Column("sandbox", "string", "what kept the program in; null when none was run", nullable=True),
         Column("limits", "string", "what the program might use, as JSON", nullable=True),

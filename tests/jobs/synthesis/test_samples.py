@@ -187,12 +187,12 @@ def test_a_run_stops_asking_when_enough_is_accepted_and_a_higher_number_asks_for
     with Server(reply=reply) as server:
         settings = lakes.settings(server.url) | {"synthesis.answers.wave": 1}
         kinds = {"snippets": settings["synthesis.seeds.kinds"]["snippets"] | {"accepted": 2}}
-        lake.build(settings | {"synthesis.seeds.kinds": kinds}, "synthesis.*")
+        lake.build(settings | {"synthesis.seeds.kinds": kinds}, "+synthesis.samples")
         first = lake.rows(SAMPLES)
         assert sum(row["accepted"] for row in first) == 2
         assert len(first) == len(server.bodies)
         kinds["snippets"]["accepted"] = 4
-        lake.build(settings | {"synthesis.seeds.kinds": kinds}, "synthesis.*")
+        lake.build(settings | {"synthesis.seeds.kinds": kinds}, "+synthesis.samples")
         second = lake.rows(SAMPLES)
     assert sum(row["accepted"] for row in second) == 4
     assert {row["sample_id"] for row in first} < {row["sample_id"] for row in second}
