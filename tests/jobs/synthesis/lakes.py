@@ -22,6 +22,7 @@ from tests.jobs.web.lakes import WebLake
 from tests.lakehouse import lakes
 
 OUTCOMES = ("good", "wrong", "proves nothing", "flaky", "chatter", "few tests", "exit", "low score", "schema")
+JAVA = ("low score", "schema")  # what language their files are; samples are Python all the same
 PRICE = {
     "model": "m",
     "since": "2026-01-01",
@@ -47,7 +48,7 @@ def _document(name: str, text: str) -> dict[str, Any]:
         "repo": f"acme/{name}",
         "path": "a.py",
         "licence": "MIT" if name != "wrong" else None,
-        "language": "python",
+        "language": "java" if name in JAVA else "python",
     }
     said = {"doc_id": hashlib.sha256(text.encode()).hexdigest(), "text": text, "bytes": len(text.encode())}
     return {**template, **about, **said}

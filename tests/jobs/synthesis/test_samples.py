@@ -203,11 +203,12 @@ def test_seeds_are_the_documents_that_a_keyword_chooses_in_the_wanted_ratios(
     tmp_path: Path, spark: SparkSession
 ) -> None:
     lake = lakes.SynthesisLake(tmp_path / "lake", spark)
-    kind = lakes.settings("")["synthesis.seeds.kinds"]["snippets"]
+    wanted = lakes.settings("")["synthesis.seeds.kinds"]["snippets"]
+    wanted |= {"algorithmic": True, "licences": ["MIT"], "languages": {"python": 1, "java": 1}}
     settings = {
         "synthesis.algorithmic.keywords": ["SOLUTION", "number: 3"],
         "synthesis.algorithmic.ignore_case": True,
-        "synthesis.seeds.kinds": {"snippets": kind | {"algorithmic": True, "seeds": 4, "licences": ["MIT"]}},
+        "synthesis.seeds.kinds": {"snippets": wanted | {"seeds": 4}},
     }
     lake.build(settings, "synthesis.seeds")
     lake.build(settings, "synthesis.algorithmic")
@@ -224,7 +225,8 @@ def test_seeds_are_the_documents_that_a_keyword_chooses_in_the_wanted_ratios(
     assert len(seeds) == 4
     assert {row["content_id"] for row in seeds} <= chosen.keys()
     assert {row["seed_licence"] for row in seeds} == {"MIT"}
-    more = {"synthesis.seeds.kinds": {"snippets": kind | {"algorithmic": True, "seeds": 6, "licences": ["MIT"]}}}
+    assert Counter(row["language"] for row in seeds) == {"python": 2, "java": 2}
+    more = {"synthesis.seeds.kinds": {"snippets": wanted | {"seeds": 6}}}
     lake.build(settings | more, "synthesis.seeds")
     assert {row["seed_id"] for row in seeds} < {row["seed_id"] for row in lake.rows(SEEDS)}  # a larger number adds
 
