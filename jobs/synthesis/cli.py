@@ -36,8 +36,9 @@ def report(lake_root: str, json_: bool) -> None:
     """Per kind: samples, how many were accepted, why the others were not, what the teacher cost."""
     with _views(lake_root, SAMPLES, RESPONSES) as views:
         reasons = views.rows(
-            "SELECT kind, CASE WHEN accepted THEN 'accepted' ELSE reason END AS outcome, coalesce(ended, '') AS ended,"
-            f" count(*) AS samples FROM {SAMPLES} GROUP BY ALL ORDER BY kind, outcome <> 'accepted', samples DESC, outcome, ended"
+            "SELECT kind, outcome, ended, count(*) AS samples FROM (SELECT kind, CASE WHEN accepted THEN 'accepted' ELSE reason"
+            f" END AS outcome, coalesce(ended, '') AS ended FROM {SAMPLES}) GROUP BY kind, outcome, ended"
+            " ORDER BY kind, outcome <> 'accepted', samples DESC, outcome, ended"
         )
         # Seeds that share a request have a row each; it was paid once.
         paid = views.rows(
