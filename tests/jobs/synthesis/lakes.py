@@ -99,4 +99,5 @@ def configuration(file: Path, settings: Mapping[str, Any]) -> Path:
 class SynthesisLake(WebLake):
     def __init__(self, root: Path, spark: SparkSession) -> None:
         super().__init__(root, spark)
-        write(self.lake)
+        if not self.lake.exists(pretrain):
+            write(self.lake)
