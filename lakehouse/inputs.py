@@ -86,6 +86,18 @@ class VersionedInputs:
             return self.spark.createDataFrame([], table.spark_schema)
         return read(self.spark, self._lake, table, version)
 
+    def before(self, table: Table) -> DataFrame:
+        version = self._lake.version(table)
+        if version is None:
+            return self.spark.createDataFrame([], table.spark_schema)
+        return read(self.spark, self._lake, table, version)
+
+    @property
+    def folder(self) -> Path:
+        found = self._lake.folder.absolute() / "_kept" / self._job.name
+        found.mkdir(parents=True, exist_ok=True)
+        return found
+
     def hold(self, name: str, rows: DataFrame | Callable[[], DataFrame]) -> DataFrame:
         path = self._work / name
         done = path / "_SUCCESS"  # Spark's own mark, written when all files are in place

@@ -68,6 +68,14 @@ class Inputs(Protocol):
     def current(self, table: Table) -> DataFrame:
         """What the job itself wrote before with this very code and these parameters; else no rows."""
 
+    def before(self, table: Table) -> DataFrame:
+        """What one of the job's own tables holds, whatever wrote it: only for rows that no recipe can change, as under
+        the hash of everything that made them."""
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the job's own on the driver's machine, which stays from run to run. Nothing there may change a result."""
+
     def hold(self, name: str, rows: DataFrame | Callable[[], DataFrame]) -> DataFrame:
         """Compute once and keep until the run is published, for a result that several outputs share.
 
@@ -98,7 +106,8 @@ class Job:
     was given something from and does not import itself; what is in them decides the result too. `caveat` looks at the
     parameters (in their canonical form) for what weakens the result; each plan, build and release says it. `idle` says
     why there is nothing to do with these parameters, and `needs` names inputs without which there is nothing to do; the
-    job is passed over then. `preview` says without Spark what a run
+    job is passed over then. `cleans`: an idle job runs all the same once its tables are there, because what is taken away
+    before it must leave them. `preview` says without Spark what a run
     would do.
     """
 
@@ -115,6 +124,7 @@ class Job:
     caveat: Callable[[Mapping[str, Any]], str | None] | None = None
     needs: tuple[Table, ...] = ()
     idle: Callable[[Any], str | None] | None = None
+    cleans: bool = False
     preview: Callable[[Lake, Any], Sequence[Mapping[str, Any]]] | None = None
 
     def warning(self, params_json: str) -> str | None:

@@ -69,7 +69,7 @@ def plan(lake: Lake, config: Config, jobs: Sequence[Job], *, force: bool = False
 def resolve(lake: Lake, job: Job, params: Params, known: Sequence[Mapping[str, Any]], *, force: bool = False) -> Step:
     """Fix the job's input versions and say what they, its code and its parameters ask for."""
     # A job that reads from outside runs once more when its sources are taken away, so that their rows leave.
-    may_rest = job.fingerprints is None or not lake.exists(job.writes[-1])
+    may_rest = (job.fingerprints is None and not job.cleans) or not lake.exists(job.writes[-1])
     if job.idle and may_rest and (why := job.idle(params)):
         return Step(job, "skip", NOT_ASKED_FOR, (why,))
     if missing := [table.name for table in job.needs if not lake.exists(table)]:

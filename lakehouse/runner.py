@@ -411,8 +411,11 @@ def _is_of(job: Job, error: BaseException) -> bool:
     return package == own
 
 
+_CAUSES = ("ValueError", "TypeError", "KeyError", "OSError", "lakehouse.errors.", "jobs.")
+
+
 def _first_lines(text: str, lines: int = 6) -> str:
     """The start of a long engine message, and the last Python line of a worker's traceback, which names the cause."""
     kept = [line for line in text.splitlines() if line.strip()]
-    cause = [line for line in kept[lines:] if line.startswith(("ValueError", "TypeError", "KeyError", "OSError"))]
+    cause = [line for line in kept[lines:] if line.startswith(_CAUSES)]
     return "\n".join([*kept[:lines], *cause[-1:]])

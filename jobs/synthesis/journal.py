@@ -26,15 +26,15 @@ class Journal:
         # The writing thread may not be the one that opened it: generators are closed wherever they are dropped.
         self._file = sqlite3.connect(folder / "answers.sqlite", check_same_thread=False)
         self._file.execute(
-            "CREATE TABLE IF NOT EXISTS answers (request_id TEXT PRIMARY KEY, seed_id TEXT, answer TEXT)"
+            "CREATE TABLE IF NOT EXISTS answers (request_id TEXT PRIMARY KEY, seed_id TEXT, answer TEXT, model TEXT)"
         )
         self._file.commit()
         self._new = 0
 
-    def keep(self, seed_id: str, answer: Answer) -> None:
+    def keep(self, seed_id: str, answer: Answer, model: str = "") -> None:
         """Write an answer down; on disk with the next `flush`, at the latest after 16 of them."""
-        row = (answer.request_id, seed_id, json.dumps(asdict(answer)))
-        self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", row)
+        row = (answer.request_id, seed_id, json.dumps(asdict(answer)), model)
+        self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
         self._new += 1
         if self._new >= UNCOMMITTED:
             self.flush()
@@ -53,6 +53,13 @@ class Journal:
     def answers(self) -> list[Answer]:
         """All of them: at most what one run asked for."""
         return [Answer(**json.loads(row[0])) for row in self._file.execute("SELECT answer FROM answers")]
+
+    def by_model(self) -> dict[str, list[Answer]]:
+        """The same by the model that was asked."""
+        found: dict[str, list[Answer]] = {}
+        for model, answer in self._file.execute("SELECT model, answer FROM answers"):
+            found.setdefault(model, []).append(Answer(**json.loads(answer)))
+        return found
 
     def drop(self, request_ids: Iterable[str]) -> None:
         """Drop answers that are saved elsewhere by now."""

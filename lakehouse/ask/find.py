@@ -18,6 +18,7 @@ SHOWN = 20  # most matches that an error lists
 SCAN_ROWS = 20_000  # paths compared with an unknown name: about a second
 
 FILES, CONTENTS, DISTINCT = "bronze.code_files", "bronze.code_contents", "silver.code_files"
+SAMPLES = "silver.synthetic_samples"
 PLACE = ("source", "repo", "path")
 # How a place may be written, the more exact first.
 _FORMS = ("{source}/{repo}:{path}", "{repo}:{path}", "{path}")
@@ -32,6 +33,8 @@ def find(shelf: Shelf, what: str) -> tuple[str | None, list[Row]]:
     if not shelf.locations:
         raise InputError(f"{shelf.lake.root}: the lake holds no table yet. `codelake build` makes them.")
     if re.fullmatch(rf"[0-9a-f]{{{PREFIX},64}}", what):
+        if _is_sample(shelf, what):
+            raise InputError(f"{what} is a synthetic sample: `codelake synthesis why {what}` tells its story.")
         ids = _by_prefix(shelf, what)
         if len(ids) > 1:
             raise ConfigError(f"{what}: {len(ids)} contents begin so: {', '.join(ids[:SHOWN])}. Give more characters.")
@@ -51,6 +54,11 @@ def find(shelf: Shelf, what: str) -> tuple[str | None, list[Row]]:
 def place(row: Mapping[str, object]) -> str:
     """`source/repo:path`, as `find` takes it."""
     return _FORMS[0].format(**{name: row[name] or "" for name in PLACE})
+
+
+def _is_sample(shelf: Shelf, prefix: str) -> bool:
+    where, values = "sample_id >= ? AND sample_id < ?", [prefix, prefix + "g"]
+    return bool(shelf.rows(SAMPLES, where, values, ["sample_id"], limit=1))
 
 
 def _by_prefix(shelf: Shelf, prefix: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lakehouse.cli.common import Settings, as_json, configured, table
-from lakehouse.cli.progress import Terminal
+from lakehouse.cli.progress import UP_TO_DATE, Terminal
 from lakehouse.config import Config
 from lakehouse.errors import ConfigError, nearest
 from lakehouse.job import Job
@@ -57,7 +57,7 @@ def show_plan(config: Config, jobs: Sequence[Job], *, force: bool, json_: bool) 
     rows = [
         {
             "job": s.job.name,
-            "action": ACTIONS[s.action],
+            "action": "nothing to do" if s.action == "skip" and s.reasons != UP_TO_DATE else ACTIONS[s.action],
             "why": "; ".join(s.reasons),
             "writes": ", ".join(t.name for t in s.job.writes),
         }

@@ -26,6 +26,7 @@ COMMANDS = {
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),
     "web": ("jobs.web.cli", "web"),
+    "synthesis": ("jobs.synthesis.cli", "synthesis"),
     "release": ("release", "release"),
     "doctor": ("setup", "doctor"),
     "setup": ("setup", "setup"),

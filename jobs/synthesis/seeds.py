@@ -1,0 +1,202 @@
+"""Seeds: documents of gold after which samples are written, chosen per kind by a seeded hash of the document.
+
+A seed's row carries everything that shapes its requests, so that whatever is made of it later follows from the row: a
+changed prompt makes the seeds of its kind changed rows, and no other.
+
+A kind that is not configured keeps the seeds it has, but for documents that are gone: a build without its profile must
+not throw away answers that were paid for. `seeds: 0` takes a kind's seeds, and what grew from them, away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache, reduce
+from typing import Any
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.corpus.tables import pretrain
+from jobs.synthesis.kinds import KINDS, Settings
+from jobs.synthesis.prompts import Template
+from jobs.synthesis.tables import algorithmic, synthesis_seeds
+from lakehouse.config import conf_dir
+from lakehouse.errors import nearest
+from lakehouse.job import Inputs, Job, Params
+
+
+class KindParams(Params):
+    """Which documents one kind grows from, and what is asked of which model."""
+
+    seeds: int = Field(ge=0, description="documents to write samples after")
+    samples: int = Field(ge=1, description="samples of each seed")
+    model: str = Field(description="the teacher's model, as the teacher calls it")
+    parameters: Mapping[str, Any] = Field(description="of the request, such as max_tokens and temperature")
+    prompts: Mapping[str, Template] = Field(description="a template for each prompt of the kind")
+    options: Mapping[str, Any] = Field(description="what else the kind needs to know")
+    accepted: int | None = Field(
+        None, ge=1, description="no further seed is asked for once so many samples are accepted; null asks for all"
+    )
+    re_asks: int = Field(0, ge=0, description="how often an answer against the schema is asked for again")
+    corpora: tuple[str, ...] = Field(("code",), description="corpora of gold.pretrain")
+    languages: Mapping[str, float] | None = Field(
+        None, description="parts by language, met to one document while there are enough; null takes all as they come"
+    )
+    licences: tuple[str, ...] | None = Field(
+        None, description="SPDX expressions of seeds; null takes all, also unknown"
+    )
+    algorithmic: bool = Field(False, description="only documents that silver.algorithmic takes")
+    least_bytes: int = Field(1, ge=1)
+    most_bytes: int = Field(20_000, ge=1, description="a longer document is no seed: it is never cut")
+
+    @field_validator("parameters")
+    @classmethod
+    def _has_an_end(cls, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(parameters.get("max_tokens"), int) or parameters["max_tokens"] < 1:
+            raise ValueError("max_tokens must be a number of tokens: without it no request has a greatest price")
+        return parameters
+
+    @field_validator("languages")
+    @classmethod
+    def _has_parts(cls, languages: Mapping[str, float] | None) -> Mapping[str, float] | None:
+        if languages is not None and (not languages or min(languages.values()) < 0 or sum(languages.values()) <= 0):
+            raise ValueError("parts by language must be numbers from 0 on, and not all 0")
+        return languages
+
+    @property
+    def canonical_settings(self) -> str:
+        """What the seeds' rows carry."""
+        carried = {"samples", "accepted", "model", "parameters", "prompts", "options", "re_asks"}
+        return json.dumps(self.model_dump(include=carried, mode="json"), sort_keys=True)
+
+
+class SeedsParams(Params):
+    seed: int = Field(ge=0)
+    kinds: Mapping[str, KindParams] = Field(description="kinds of samples by name; none asks for nothing")
+
+    @model_validator(mode="after")
+    def _fit_their_kinds(self) -> SeedsParams:
+        for name, params in self.kinds.items():
+            if name not in KINDS:
+                raise ValueError(f"no kind {name!r}; allowed: {', '.join(KINDS)}.{nearest(name, KINDS)}")
+            _same_names(f"{name}: prompts", params.prompts, KINDS[name].prompts)
+            _same_names(f"{name}: options", params.options, tuple(KINDS[name].options))
+            for prompt, template in params.prompts.items():
+                _same_names(f"{name}: slots of the prompt {prompt}", template.slots, slots_of(prompt))
+        return self
+
+
+def _same_names(what: str, given: Any, needed: tuple[str, ...]) -> None:
+    missing, extra = sorted(set(needed) - set(given)), sorted(set(given) - set(needed))
+    if missing or extra:
+        raise ValueError(f"{what} must be {', '.join(needed) or 'none'}; missing {missing}, unknown {extra}")
+
+
+@cache
+def slots_of(prompt: str) -> tuple[str, ...]:
+    """The slots that a kind fills in this prompt: those of the template that comes with codelake."""
+    said = yaml.safe_load((conf_dir() / "prompts" / f"{prompt}.yaml").read_text("utf-8"))
+    return Template.model_validate(said).slots
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a seed's row asks for: samples of each seed, accepted ones of the kind at which to stop, settings of one."""
+
+    samples: int
+    accepted: int | None
+    settings: Settings
+
+
+@lru_cache
+def asked(canonical: str, sample: int = 0) -> Asked:
+    """The settings of a seed's row."""
+    said = json.loads(canonical)
+    prompts = {name: Template.model_validate(template) for name, template in said["prompts"].items()}
+    settings = Settings(said["model"], said["parameters"], prompts, sample, said["re_asks"], said["options"])
+    return Asked(said["samples"], said["accepted"], settings)
+
+
+def quotas(count: int, parts: Mapping[str, float]) -> dict[str, int]:
+    """`count` shared out by largest remainders; equal ones go to the lesser name."""
+    total = sum(parts.values())
+    exact = {name: count * part / total for name, part in parts.items()}
+    found = {name: int(value) for name, value in exact.items()}
+    by_rest = sorted(parts, key=lambda name: (found[name] - exact[name], name))
+    for name in by_rest[: count - sum(found.values())]:
+        found[name] += 1
+    return found
+
+
+def seeds(inputs: Inputs, params: SeedsParams) -> DataFrame:
+    documents = inputs[pretrain]
+    taken = inputs[algorithmic].where("taken").select("doc_id")
+    chosen = [
+        _seeds_of(name, kind, documents, taken, params.seed)
+        for name, kind in sorted(params.kinds.items())
+        if kind.seeds
+    ]
+    others = inputs.before(synthesis_seeds).where(~F.col("kind").isin(*params.kinds) if params.kinds else F.lit(True))
+    kept = others.join(documents.select(F.col("doc_id").alias("content_id")), "content_id", "left_semi")
+    return reduce(DataFrame.unionByName, chosen, kept.select(*synthesis_seeds.column_names))
+
+
+def _seeds_of(name: str, kind: KindParams, documents: DataFrame, taken: DataFrame, seed: int) -> DataFrame:
+    fitting = documents.where(_fits(kind))
+    if kind.algorithmic:
+        fitting = fitting.join(taken, "doc_id", "left_semi")
+    # Ids first: the texts of all that fits are not put in order for the few that are taken.
+    ranked = fitting.select("doc_id", "language", F.xxhash64("doc_id", F.lit(f"{name} {seed}")).alias("rank"))
+    parts: dict[str | None, int] = {None: kind.seeds}
+    if kind.languages is not None:
+        parts = dict(quotas(kind.seeds, kind.languages).items())
+    first = [
+        (ranked if language is None else ranked.where(F.col("language") == language))
+        .orderBy("rank", "doc_id")
+        .limit(count)
+        for language, count in parts.items()
+    ]
+    ids = reduce(DataFrame.unionByName, first).select("doc_id", "rank")
+    rows = documents.join(F.broadcast(ids), "doc_id").withColumns(
+        {
+            "seed_id": F.sha2(F.concat(F.lit(f"{name}:"), F.col("doc_id")), 256),
+            "kind": F.lit(name),
+            "content_id": F.col("doc_id"),
+            "seed_licence": F.col("licence"),
+            "settings": F.lit(kind.canonical_settings),
+        }
+    )
+    return rows.select(*synthesis_seeds.column_names)
+
+
+def _fits(kind: KindParams) -> Column:
+    fits = F.col("corpus").isin(*kind.corpora) & F.col("bytes").between(kind.least_bytes, kind.most_bytes)
+    if kind.languages is not None:
+        fits &= F.col("language").isin(*kind.languages)
+    if kind.licences is not None:
+        fits &= F.coalesce(F.col("licence").isin(*kind.licences), F.lit(False))
+    return fits
+
+
+def without_kinds(params: SeedsParams) -> str | None:
+    return (
+        None
+        if params.kinds
+        else "not asked for: name kinds of samples in synthesis.seeds.kinds, or use --profile synthesis"
+    )
+
+
+job = Job(
+    "synthesis.seeds",
+    about="documents after which samples are written",
+    reads=(pretrain, algorithmic),
+    writes=(synthesis_seeds,),
+    params=SeedsParams,
+    transform=seeds,
+    idle=without_kinds,
+    cleans=True,
+)
