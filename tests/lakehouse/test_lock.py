@@ -58,10 +58,7 @@ def test_who_writes_again_and_again_lets_a_waiter_in(tmp_path: Path) -> None:
     try:
         while not writes:
             time.sleep(HELD_SECONDS)
-        told: list[str] = []
-        with hold(
-            tmp_path, NAME, me("in turn"), wait_seconds=60, waiting=lambda text: (waits.set(), told.append(text))[1]
-        ):
+        with hold(tmp_path, NAME, me("in turn"), wait_seconds=60, waiting=tell):
             passed = sum(writes)
     finally:
         stop.set()
