@@ -41,7 +41,7 @@ def _faults() -> Column:
     roles = F.transform("messages", lambda message: message["role"])
     behind = F.slice(roles, 2, F.greatest(F.size(roles), F.lit(1)))
     first_said = F.filter(roles, lambda role: role != "system")
-    empty = F.exists("messages", lambda m: (m["role"] == "assistant") & (F.length(F.trim(m["content"])) == 0))
+    empty = F.exists("messages", lambda m: (m["role"] == "assistant") & ~m["content"].rlike(r"\S"))
     found = {
         "no answer": ~F.array_contains(roles, "assistant"),
         "an empty answer": empty,

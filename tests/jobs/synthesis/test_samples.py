@@ -229,6 +229,9 @@ def test_seeds_are_the_documents_that_a_keyword_chooses_in_the_wanted_ratios(
     more = {"synthesis.seeds.kinds": {"snippets": wanted | {"seeds": 6}}}
     lake.build(settings | more, "synthesis.seeds")
     assert {row["seed_id"] for row in seeds} < {row["seed_id"] for row in lake.rows(SEEDS)}  # a larger number adds
+    lakes.erase(lake.lake, seeds[0]["repo"])
+    lake.build({}, "synthesis.algorithmic")  # without keywords what was chosen stays, but for documents that are gone
+    assert {row["doc_id"] for row in lake.rows("silver.algorithmic")} == chosen.keys() - {seeds[0]["content_id"]}
 
 
 def test_a_run_that_dies_while_asking_goes_on_where_it_was(
