@@ -46,7 +46,7 @@ def _faults() -> Column:
         "no answer": ~F.array_contains(roles, "assistant"),
         "an empty answer": empty,
         "a system message behind the first": F.array_contains(behind, "system"),
-        "does not begin with the user": F.coalesce(F.element_at(first_said, 1) != "user", F.lit(True)),
+        "does not begin with the user": F.coalesce(F.get(first_said, 0) != "user", F.lit(True)),
         "does not end with an answer": F.element_at(roles, -1) != "assistant",
     }
     return F.array_compact(F.array(*(F.when(condition, name) for name, condition in found.items())))

@@ -55,10 +55,11 @@ NEAR = turns("Tell me about queues, at length!", LONG.replace("item 31", "thing 
 COPIED = turns("Weather.", planted.benchmark()["prompt"] + planted.benchmark()["canonical_solution"])
 SAME_NAME = turns("Weather again.", "def warmest_stretch(readings, days):\n    return max(readings[:days])")
 UNANSWERED = turns("Is anybody there?")
+ORDERS = [{"role": "system", "content": "Only orders, and nobody to follow them."}]
 BLANK = turns("And now?", " \n\t")
 ENDLESS = turns("Ask on. " * 200, "Never reached within a sequence.")
 
-CHATS = [PLAIN, TWICE, BRIEF, ESSAY, NEAR, COPIED, SAME_NAME, UNANSWERED, BLANK, ENDLESS]
+CHATS = [PLAIN, TWICE, BRIEF, ESSAY, NEAR, COPIED, SAME_NAME, UNANSWERED, BLANK, ORDERS, ENDLESS]
 CODE = "def double(x):\n    return 2 * x"
 EDUCATIONAL = {
     "seq_id": 11, "instruction": "Double a number with a function.", "output": f"```python\n{CODE}\n```", "code": CODE,
@@ -137,6 +138,7 @@ def test_each_reason_to_drop_a_conversation_is_recorded_and_the_rest_is_gold(bui
     assert hits[sample_id(COPIED)] == hits[sample_id(SAME_NAME)] == {"benchmark"}
     assert hits[sample_id(UNANSWERED)] == {"malformed", "short_answer"}
     assert hits[sample_id(BLANK)] == {"malformed"}
+    assert hits[sample_id(ORDERS)] == {"malformed", "short_answer"}
     gold = {row["doc_id"]: row for row in built.rows("gold.sft")}
     assert gold.keys() == {name for name, rules in hits.items() if not rules}
     educational = next(row for row in gold.values() if row["seq_id"] == "11")
