@@ -56,9 +56,7 @@ class SparkConfig(BaseModel):
 
     master: str = Field(description="Spark master; local[*] uses all cores of this machine")
     driver_memory: str = Field(description="heap of the driver; in local mode of everything")
-    fast_start: bool = Field(
-        description="local mode only: class-data archive, C1 compiler, serial collector, interpreted projections"
-    )
+    fast_start: bool = Field(description="local mode only: class-data archive, C1 compiler, serial collector")
     conf: dict[str, str] = Field(description="any Spark setting, wins over all others")
 
 

@@ -21,6 +21,11 @@ from lakehouse.stage import OP, Staged
 from lakehouse.table import Column, Table, arrow_type, quoted
 
 
+# Delta makes a class for every projection over its own log, in every commit anew; up to about this many rows running them
+# uncompiled is sooner done. Never a setting of the whole session: Spark's catalogue cannot list tables without classes.
+SMALL_ROWS = 100_000
+
+
 def create(spark: SparkSession, lake: Lake, table: Table) -> int:
     """Make the table where it does not exist, add the columns that its declaration has gained; return its version.
 
@@ -77,6 +82,8 @@ def publish(spark: SparkSession, lake: Lake, table: Table, staged: Staged, facts
     number = lake.epoch(table) + 1
     said = json.dumps(dict(facts), sort_keys=True)
     own = spark.newSession()  # what is set for this commit must not stay
+    if staged.inserted + staged.updated + staged.deleted <= SMALL_ROWS:
+        own.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     if table.row_group_bytes is not None:
         own.conf.set("parquet.block.size", str(table.row_group_bytes))
     if staged.updated or staged.deleted:

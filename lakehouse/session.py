@@ -51,10 +51,6 @@ LOCAL = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
 }
 
-# Delta's readers of its own log make a class for every projection of every query: a fifth of what the JVM does in a
-# small lake (quickstart 135 s with them, 118 without). Whole stages are compiled as ever; documents are the workers' work.
-FAST_SETTINGS = {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-
 LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
 # C1 alone gets 48 MB for compiled code, which Spark's generated classes fill within a minute or two; the compiler is
 # then off and a method handle that cannot be linked any more fails the job with an InternalError.
@@ -93,7 +89,6 @@ def build(config: SparkConfig, *, say: Callable[[str], None] = lambda _: None) -
     settings["spark.master"] = config.master
     settings["spark.driver.memory"] = config.driver_memory
     if local:
-        settings |= FAST_SETTINGS if config.fast_start else {}
         archive = class_archive(cache, found, files, say) if config.fast_start else None
         settings["spark.driver.extraJavaOptions"] = _java_options(config.fast_start, archive)
     return start(settings | config.conf, _log_file(cache))
