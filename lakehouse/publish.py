@@ -20,7 +20,6 @@ from lakehouse.lake import APP_ID, Lake
 from lakehouse.stage import OP, Staged
 from lakehouse.table import Column, Table, arrow_type, quoted
 
-
 # Delta makes a class for every projection over its own log, in every commit anew; up to about this many rows running them
 # uncompiled is sooner done. Never a setting of the whole session: Spark's catalogue cannot list tables without classes.
 SMALL_ROWS = 100_000
