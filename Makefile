@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# uv installs from the lock files, trusting the certificates that the machine trusts; it is itself pinned by hash. A Java is added only where the machine has none that fits.
+# uv installs from the lock files, trusting the certificates that the machine trusts; it is itself pinned by hash. A Java
+# is added only where the machine has none that fits.
 PIP = $(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python
 # Started and forked processes are many: where Python is told to write no bytecode, each compiles its imports again (5 s).
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,7 +46,7 @@ $(VENV)/teacher: $(VENV)/base requirements/teacher.lock
 
 teacher: $(VENV)/teacher  ## A small teacher for synthetic samples that needs no network afterwards (130 MB)
 
-quickstart: $(VENV)/base  ## A small lake from real code, in a minute or two
+quickstart: $(VENV)/base  ## A small lake from real code, in a few minutes
 	@$(BIN)/codelake quickstart
 
 # Without a compiler the tests that need torch are skipped, and say so.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from lakehouse import digest, release
-from lakehouse.config import Config, lock_digest
+from lakehouse.config import Config, lock_digest, overlaid
 from lakehouse.errors import ConfigError
 from lakehouse.job import Graph, Job, Params
 from lakehouse.lake import Lake
@@ -88,7 +88,7 @@ def _params(job: Job, run: Mapping[str, Any], given: Params) -> Params:
         recorded.pop(name, None)
     placed = given.model_dump(mode="json", include=dict(job.params.placement)) if job.params.placement else {}
     try:
-        params = job.params.model_validate(_merged(recorded, placed))
+        params = job.params.model_validate(overlaid(recorded, placed))
     except ValidationError as error:
         raise ConfigError(f"{job.name}: the release's parameters are none that it takes today: {error}") from error
     if params.digest != run["params"]:
@@ -98,9 +98,3 @@ def _params(job: Job, run: Mapping[str, Any], given: Params) -> Params:
             " Name the files that it was made with, by --conf or --set. Nothing was built."
         )
     return params
-
-
-def _merged(below: Any, above: Any) -> Any:
-    if isinstance(below, dict) and isinstance(above, dict):
-        return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
-    return above

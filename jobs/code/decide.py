@@ -1,7 +1,8 @@
 """Keep a content or not, by rules held as data. Every rule that is hit is recorded with its value and limit.
 
 Four kinds of reasons meet here: what the file is (type, licence, readable or not), whether it is a near-duplicate, whether
-it holds an item of a benchmark, and its signals against limits. Nothing is measured: a new threshold is a join and a few comparisons per row.
+it holds an item of a benchmark, and its signals against limits. Nothing is measured: a new threshold is a join and a few
+comparisons per row.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from jobs.code.tables import (
     code_licences,
     distinct_files,
 )
+from jobs.decisions.hits import hit
+from jobs.decisions.tables import HIT
 from jobs.decontamination import rule as benchmarks
+from jobs.dedup.rule import near_copy
 from lakehouse.errors import nearest
 from lakehouse.job import Inputs, Job, Params
 from lakehouse.rules import RuleSet, values_of
@@ -36,8 +40,6 @@ _NOT_MEASURED = (
     "code.decide.rules compare the released signals, which were not measured: set code.released_signals.enabled=true, "
     "or use --profile opencoder, which sets both."
 )
-
-HIT = "struct<rule:string,value:double,limit:double,detail:string>"
 
 
 class DecideParams(Params):
@@ -87,24 +89,14 @@ def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
 def _about_the_file(params: DecideParams) -> list[Column]:
     kind = F.col("type")
     found = [
-        _hit("unreadable", F.col("unreadable").isNotNull(), detail=F.col("unreadable")),
-        _hit("file_type", ~kind.isin(*params.types), detail=F.concat(kind, F.lit(": "), F.col("language"))),
-        _hit(
-            "near_duplicate",
-            ~F.coalesce("kept", F.lit(True)),
-            value=F.col("jaccard"),
-            detail=F.concat(F.lit("of "), F.col("duplicate_of")),
-        ),
-        _hit(
-            benchmarks.RULE,
-            benchmarks.is_hit(),
-            value=F.col("benchmark_share"),
-            detail=F.col("benchmark_found"),
-        ),
+        hit("unreadable", F.col("unreadable").isNotNull(), detail=F.col("unreadable")),
+        hit("file_type", ~kind.isin(*params.types), detail=F.concat(kind, F.lit(": "), F.col("language"))),
+        near_copy(),
+        benchmarks.found(),
     ]
     if params.licences is not None:
         allowed = is_permitted(F.col("alternatives"), params.licences)
-        found.append(_hit("licence", ~allowed, detail=F.coalesce("licence", F.lit("unknown"))))
+        found.append(hit("licence", ~allowed, detail=F.coalesce("licence", F.lit("unknown"))))
     return found
 
 
@@ -115,21 +107,8 @@ def _about_signals(params: DecideParams) -> list[Column]:
         lacking = F.col("has_signals") & F.col("measured.failures").isNull()
         found.append(F.when(lacking, F.raise_error(F.lit(_NOT_MEASURED)).cast(HIT)))
     for rule, condition, value, limit in params.rules.hits_sql("rule_table", "measured", "content_id"):
-        found.append(_hit(rule, F.expr(condition), value=F.expr(value), limit=F.expr(limit)))
+        found.append(hit(rule, F.expr(condition), value=F.expr(value), limit=F.expr(limit)))
     return found
-
-
-def _hit(
-    rule: str, trips: Column, *, value: Column | None = None, limit: Column | None = None, detail: Column | None = None
-) -> Column:
-    nothing = F.lit(None)
-    said = F.struct(
-        F.lit(rule).alias("rule"),
-        (nothing if value is None else value).cast("double").alias("value"),
-        (nothing if limit is None else limit).cast("double").alias("limit"),
-        (nothing if detail is None else detail).cast("string").alias("detail"),
-    )
-    return F.when(trips, said).cast(HIT)
 
 
 job = Job(

@@ -6,6 +6,7 @@ Three quarters of crawled files are exact copies, so occurrences are cheap rows 
 
 from __future__ import annotations
 
+from jobs.decisions.tables import VERDICT
 from jobs.decontamination.tables import benchmark_tables
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
@@ -196,12 +197,7 @@ code_decisions = Table(
     key=("content_id",),
     columns=(
         CONTENT_ID,
-        Column("keep", "boolean", "true when no rule was hit"),
-        Column(
-            "hits",
-            "array<struct<rule:string,value:double,limit:double,detail:string>>",
-            "every rule that was hit, with the value and the limit it crossed",
-        ),
+        *VERDICT,
         Column("rules", "string", "digest of the rule set that decided"),
     ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 from pydantic import Field, computed_field, model_validator
@@ -33,21 +33,17 @@ class FimParams(Params):
     suffix: str
 
 
-class TokenizeParams(Params):
+class TokenizerParams(Params):
     """Where the folder lies does not enter the digest; the tokenizer's own digest does."""
 
     placement: ClassVar[Mapping[str, Any]] = {"tokenizer": True}
 
     tokenizer: str | None = Field(description="folder with a tokenizer.json; null tokenizes nothing")
-    end: str = Field(description="special token behind every document")
-    fim: FimParams
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> TokenizeParams:
-        encoder = self.encoder()
-        marks = (self.fim.prefix, self.fim.middle, self.fim.suffix) if self.fim.rate else ()
-        for name in (self.end, *marks):
-            if encoder is not None:
+    def _can_be_read(self) -> Self:
+        if (encoder := self.encoder()) is not None:
+            for name in self.specials():
                 encoder.special(name)
         return self
 
@@ -60,11 +56,29 @@ class TokenizeParams(Params):
     def encoder(self) -> Encoder | None:
         return None if self.tokenizer is None else loaded(self.tokenizer)
 
+    def specials(self) -> tuple[str, ...]:
+        """The special tokens that the job writes; the tokenizer must have them."""
+        raise NotImplementedError
+
+
+class TokenizeParams(TokenizerParams):
+    end: str = Field(description="special token behind every document")
+    fim: FimParams
+
+    def specials(self) -> tuple[str, ...]:
+        marks = (self.fim.prefix, self.fim.middle, self.fim.suffix) if self.fim.rate else ()
+        return (self.end, *marks)
+
 
 @cache
 def loaded(folder: str) -> Encoder:
     """The tokenizer of a folder. Raises ValueError where it cannot be read."""
     return Encoder.load(Path(folder))
+
+
+def no_tokenizer(params: TokenizerParams, job: str) -> str | None:
+    """Why a job that tokenizes has nothing to do, if so."""
+    return None if params.tokenizer else f"not asked for: name a tokenizer with --set {job}.tokenizer=FOLDER"
 
 
 def tokenize(inputs: Inputs, params: TokenizeParams) -> DataFrame:
@@ -99,12 +113,6 @@ def _encode(batches: Iterator[pa.RecordBatch], encoder: Encoder, end: int, fim: 
                 }
 
 
-def no_tokenizer(params: TokenizeParams) -> str | None:
-    if params.tokenizer is not None:
-        return None
-    return "not asked for: name a tokenizer with --set corpus.tokenize.tokenizer=FOLDER"
-
-
 job = Job(
     "corpus.tokenize",
     about="documents as token ids",
@@ -114,5 +122,5 @@ job = Job(
     transform=tokenize,
     scope=("doc_id",),
     measures=pretrain,
-    idle=no_tokenizer,
+    idle=partial(no_tokenizer, job="corpus.tokenize"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-RULE = "benchmark"
+from jobs.decisions.hits import hit
 
 
 def worst(hits: DataFrame, key: str) -> DataFrame:
@@ -14,15 +14,16 @@ def worst(hits: DataFrame, key: str) -> DataFrame:
         F.col("benchmark"), F.lit(" "), F.col("item"), F.lit(": "), F.col("part"), F.lit(" by "), F.col("rule")
     )
     first = F.min(F.struct((-F.col("share")).alias("less"), "benchmark", "item", "part", "rule", said.alias("said")))
-    found = hits.groupBy(key).agg(first.alias("first"), F.count_distinct("benchmark", "item").alias("items"))
+    counted = hits.groupBy(key).agg(first.alias("first"), F.count_distinct("benchmark", "item").alias("items"))
     more = F.when(F.col("items") > 1, F.concat(F.lit(", and "), F.col("items") - 1, F.lit(" more"))).otherwise("")
-    return found.select(
+    return counted.select(
         key,
         (-F.col("first.less")).alias("benchmark_share"),
         F.concat("first.said", more).alias("benchmark_found"),
     )
 
 
-def is_hit() -> Column:
-    """Of rows that `worst` was joined to from the left: whether the document holds an item."""
-    return F.col("benchmark_share").isNotNull()
+def found() -> Column:
+    """Of rows that `worst` was joined to from the left: the hit of those that hold an item."""
+    there = F.col("benchmark_share").isNotNull()
+    return hit("benchmark", there, value=F.col("benchmark_share"), detail=F.col("benchmark_found"))

@@ -8,11 +8,11 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.decisions.hits import hit
 from jobs.decontamination import rule as benchmarks
+from jobs.dedup.rule import near_copy
 from jobs.sft.tables import sft_benchmarks, sft_decisions, sft_near, sft_samples
 from lakehouse.job import Inputs, Job, Params
-
-HIT = "struct<rule:string,value:double,limit:double,detail:string>"
 
 
 class DecideParams(Params):
@@ -41,21 +41,14 @@ def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
 
 
 def _rules(params: DecideParams) -> list[Column]:
-    nothing = F.lit(None).cast("double")
     found = [
-        _hit("malformed", F.size("faults") > 0, nothing, None, F.concat_ws("; ", "faults")),
-        _hit(
-            "near_duplicate",
-            ~F.coalesce("kept", F.lit(True)),
-            F.col("jaccard"),
-            None,
-            F.concat(F.lit("of "), F.col("duplicate_of")),
-        ),
-        _hit(benchmarks.RULE, benchmarks.is_hit(), F.col("benchmark_share"), None, F.col("benchmark_found")),
+        hit("malformed", F.size("faults") > 0, detail=F.concat_ws("; ", "faults")),
+        near_copy(),
+        benchmarks.found(),
     ]
     if params.licences is not None:
         allowed = F.coalesce(F.col("licence").isin(*params.licences), F.lit(False))
-        found.append(_hit("licence", ~allowed, nothing, None, F.coalesce("licence", F.lit("unknown"))))
+        found.append(hit("licence", ~allowed, detail=F.coalesce("licence", F.lit("unknown"))))
     limits = (
         ("short_answer", "answer_bytes", params.least_answer_bytes, -1),
         ("too_long", "bytes", params.most_bytes, 1),
@@ -64,18 +57,8 @@ def _rules(params: DecideParams) -> list[Column]:
     for rule, column, limit, side in limits:
         if limit is not None:
             value = F.col(column)
-            found.append(_hit(rule, value < limit if side < 0 else value > limit, value, limit, F.lit(None)))
+            found.append(hit(rule, value < limit if side < 0 else value > limit, value=value, limit=F.lit(limit)))
     return found
-
-
-def _hit(rule: str, trips: Column, value: Column, limit: int | None, detail: Column) -> Column:
-    said = F.struct(
-        F.lit(rule).alias("rule"),
-        value.cast("double").alias("value"),
-        F.lit(limit).cast("double").alias("limit"),
-        detail.cast("string").alias("detail"),
-    )
-    return F.when(trips, said).cast(HIT)
 
 
 job = Job(

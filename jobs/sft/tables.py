@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.corpus.tables import packed
+from jobs.decisions.tables import VERDICT
 from jobs.decontamination.tables import benchmark_tables
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches
@@ -90,12 +91,7 @@ sft_decisions = Table(
     key=("sample_id",),
     columns=(
         SAMPLE_ID,
-        Column("keep", "boolean", "true when no rule was hit"),
-        Column(
-            "hits",
-            "array<struct<rule:string,value:double,limit:double,detail:string>>",
-            "every rule that was hit, with the value and the limit it crossed",
-        ),
+        *VERDICT,
         Column("rules", "string", "digest of the rules that decided"),
     ),
 )

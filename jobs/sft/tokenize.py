@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar
 
 import pyarrow as pa
-from pydantic import Field, computed_field, model_validator
+from pydantic import Field
 from pyspark.sql import DataFrame
 
 from jobs.code.arrow import Rows, map_rows
-from jobs.corpus.tokenize import loaded
+from jobs.corpus.tokenize import TokenizerParams, no_tokenizer
 from jobs.kernels.chat import Chat
 from jobs.kernels.encoder import Encoder
 from jobs.sft.tables import sft, sft_tokens
-from lakehouse.job import Inputs, Job, Params
+from lakehouse.job import Inputs, Job
 
 
-class TokenizeParams(Params):
-    """Where the folder lies does not enter the digest; the tokenizer's own digest does."""
-
-    placement: ClassVar[Mapping[str, Any]] = {"tokenizer": True}
-
-    tokenizer: str | None = Field(description="folder with a tokenizer.json; null tokenizes nothing")
+class TokenizeParams(TokenizerParams):
     system: str = Field(description="system message of a conversation that has none; empty for no such turn")
     start: str = Field(description="special token that opens a turn")
     end: str = Field(description="special token that closes it")
 
-    @model_validator(mode="after")
-    def _can_be_read(self) -> TokenizeParams:
-        encoder = self.encoder()
-        for name in (self.start, self.end):
-            if encoder is not None:
-                encoder.special(name)
-        return self
-
-    @computed_field(description="digest of the tokenizer")  # type: ignore[prop-decorator]
-    @property
-    def digest_of_tokenizer(self) -> str | None:
-        encoder = self.encoder()
-        return None if encoder is None else encoder.digest
-
-    def encoder(self) -> Encoder | None:
-        return None if self.tokenizer is None else loaded(self.tokenizer)
+    def specials(self) -> tuple[str, ...]:
+        return (self.start, self.end)
 
 
 def tokenize(inputs: Inputs, params: TokenizeParams) -> DataFrame:
@@ -71,12 +51,6 @@ def _encode(batches: Iterator[pa.RecordBatch], encoder: Encoder, chat: Chat) -> 
             }
 
 
-def no_tokenizer(params: TokenizeParams) -> str | None:
-    if params.tokenizer is not None:
-        return None
-    return "not asked for: name a tokenizer with --set sft.tokenize.tokenizer=FOLDER"
-
-
 job = Job(
     "sft.tokenize",
     about="conversations as token ids",
@@ -86,5 +60,5 @@ job = Job(
     transform=tokenize,
     scope=("doc_id",),
     measures=sft,
-    idle=no_tokenizer,
+    idle=partial(no_tokenizer, job="sft.tokenize"),
 )

@@ -8,11 +8,11 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.decisions.hits import hit
+from jobs.dedup.rule import near_copy
 from jobs.synthesis.tables import synthetic, synthetic_decisions, synthetic_duplicates, synthetic_samples
 from lakehouse.job import Inputs, Job, Output, Params
 from lakehouse.table import Table
-
-HIT = "struct<rule:string,value:double,limit:double,detail:string>"
 
 
 class DecideParams(Params):
@@ -34,23 +34,15 @@ def decide(inputs: Inputs, params: DecideParams) -> Mapping[Table, DataFrame | O
 
 def _hits(params: DecideParams) -> list[Column]:
     said = F.concat_ws(": ", "reason", F.when(F.col("detail") != "", F.col("detail")))
-    copy = F.concat(F.lit("of "), F.col("duplicate_of"))
     found = [
-        _hit("rejected", ~F.col("accepted"), detail=said),
-        _hit("near_duplicate", ~F.coalesce("kept", F.lit(True)), value=F.col("jaccard"), detail=copy),
+        hit("rejected", ~F.col("accepted"), detail=said),
+        near_copy(),
     ]
     for rule, column, allowed in (("licence", "seed_licence", params.licences), ("terms", "terms", params.terms)):
         if allowed is not None:
             permitted = F.coalesce(F.col(column).isin(*allowed), F.lit(False))
-            found.append(_hit(rule, ~permitted, detail=F.coalesce(column, F.lit("unknown"))))
+            found.append(hit(rule, ~permitted, detail=F.coalesce(column, F.lit("unknown"))))
     return found
-
-
-def _hit(rule: str, trips: Column, *, value: Column | None = None, detail: Column) -> Column:
-    nothing = F.lit(None).cast("double")
-    parts = (F.lit(rule), nothing if value is None else value, nothing, detail)
-    named = [part.alias(name) for part, name in zip(parts, ("rule", "value", "limit", "detail"), strict=True)]
-    return F.when(trips, F.struct(*named)).cast(HIT)
 
 
 job = Job(

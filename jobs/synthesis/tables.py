@@ -6,6 +6,7 @@ What a teacher answered is stored apart from what is made of it: a changed parse
 from __future__ import annotations
 
 from jobs.corpus.tables import DOC_ID
+from jobs.decisions.tables import VERDICT
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
 
@@ -27,6 +28,16 @@ _ORIGIN = (
     Column("repo", "string", "its repository or package"),
     Column("path", "string", "its path there"),
     Column("seed_licence", "string", "its licence as an SPDX expression, where known", nullable=True),
+)
+
+# What a sample is, before and after the decision.
+_CONTENT = (
+    Column("language", "string", "programming language of its code"),
+    Column("instruction", "string", "the task; empty where the kind has none"),
+    Column("output", "string", "the answer to it"),
+    Column("code", "string", "what was run; empty where there is nothing to run"),
+    Column("entry_point", "string", "the function that the tests call"),
+    Column("tests", "array<string>", "one statement each"),
 )
 
 algorithmic = Table(
@@ -119,12 +130,7 @@ synthetic_samples = Table(
         MODEL,
         Column("terms", "string", "terms of the teacher's answers; several are joined by ' AND '"),
         Column("request_ids", "array<string>", "the requests it was made from, in order"),
-        Column("language", "string", "programming language of its code"),
-        Column("instruction", "string", "the task; empty where the kind has none"),
-        Column("output", "string", "the answer to it"),
-        Column("code", "string", "what was run; empty where there is nothing to run"),
-        Column("entry_point", "string", "the function that the tests call"),
-        Column("tests", "array<string>", "one statement each"),
+        *_CONTENT,
         Column("scores", "array<struct<name:string,value:double>>", "what a scorer said of the seed"),
         Column("labels", "array<string>", "what else is known of it, as name=value"),
         Column("sandbox", "string", "what kept the program in; null when none was run", nullable=True),
@@ -149,12 +155,7 @@ synthetic_decisions = Table(
     key=("sample_id",),
     columns=(
         SAMPLE_ID,
-        Column("keep", "boolean", "true when no rule was hit"),
-        Column(
-            "hits",
-            "array<struct<rule:string,value:double,limit:double,detail:string>>",
-            "every rule that was hit, with the value and the limit it crossed",
-        ),
+        *VERDICT,
     ),
 )
 
@@ -169,12 +170,7 @@ synthetic = Table(
         *_ORIGIN,
         MODEL,
         Column("terms", "string", "terms of the teacher's answers"),
-        Column("language", "string", "programming language of its code"),
-        Column("instruction", "string", "the task; empty where the kind has none"),
-        Column("output", "string", "the answer to it"),
-        Column("code", "string", "what was run; empty where there is nothing to run"),
-        Column("entry_point", "string", "the function that the tests call"),
-        Column("tests", "array<string>", "one statement each"),
+        *_CONTENT,
         Column("labels", "array<string>", "what else is known of it, as name=value"),
         Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes", checks=(between(1, None),)),
         Column("text", "string", "instruction and output"),

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.decisions.hits import hit
 from jobs.decontamination import rule as benchmarks
+from jobs.dedup.rule import near_copy
 from jobs.web.signals import web_signals
 from jobs.web.tables import web_benchmarks, web_decisions, web_documents, web_near
 from lakehouse.job import Inputs, Job, Params
-
-HIT = "struct<rule:string,value:double,limit:double,detail:string>"
 
 
 class Limit(Params):
@@ -48,39 +48,20 @@ def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
     rows = inputs[web_documents].select("content_id").join(near, "content_id", "left")
     rows = rows.join(benchmarks.worst(inputs[web_benchmarks.hits], "content_id"), "content_id", "left")
     measured = rows.join(inputs[web_signals], "content_id", "left")
-    copy = _said("near_duplicate", F.col("jaccard"), F.concat(F.lit("of "), F.col("duplicate_of")))
-    item = _said(benchmarks.RULE, F.col("benchmark_share"), F.col("benchmark_found"))
     found = [
-        F.when(~F.coalesce("kept", F.lit(True)), copy).cast(HIT),
-        F.when(benchmarks.is_hit(), item).cast(HIT),
+        near_copy(),
+        benchmarks.found(),
     ]
-    found += [_hit(name, rule) for name, rule in sorted(params.rules.items()) if rule is not None]
+    found += [_crossed(name, rule) for name, rule in sorted(params.rules.items()) if rule is not None]
     judged = measured.select("content_id", F.array_compact(F.array(*found)).alias("hits"))
     return judged.select(
         "content_id", (F.size("hits") == 0).alias("keep"), "hits", F.lit(params.rules_digest).alias("rules")
     )
 
 
-def _said(rule: str, value: Column, detail: Column) -> Column:
-    """A hit without a limit."""
-    return F.struct(
-        F.lit(rule).alias("rule"),
-        value.alias("value"),
-        F.lit(None).cast("double").alias("limit"),
-        detail.alias("detail"),
-    )
-
-
-def _hit(name: str, rule: Limit) -> Column:
-    value = F.col(rule.signal).cast("double")
-    limit = F.lit(rule.below if rule.above is None else rule.above).cast("double")
-    said = F.struct(
-        F.lit(name).alias("rule"),
-        value.alias("value"),
-        limit.alias("limit"),
-        F.lit(None).cast("string").alias("detail"),
-    )
-    return F.when(value < limit if rule.above is None else value > limit, said).cast(HIT)
+def _crossed(name: str, rule: Limit) -> Column:
+    value, limit = F.col(rule.signal), F.lit(rule.below if rule.above is None else rule.above)
+    return hit(name, value < limit if rule.above is None else value > limit, value=value, limit=limit)
 
 
 job = Job(

@@ -6,6 +6,7 @@ rounds lie side by side, and so do topics.
 
 from __future__ import annotations
 
+from jobs.decisions.tables import VERDICT
 from jobs.decontamination.tables import benchmark_tables
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
@@ -305,12 +306,7 @@ web_decisions = Table(
     key=("content_id",),
     columns=(
         DOCUMENT_ID,
-        Column("keep", "boolean", "true when no rule was hit"),
-        Column(
-            "hits",
-            "array<struct<rule:string,value:double,limit:double,detail:string>>",
-            "every rule that was hit, with the value and the limit it crossed",
-        ),
+        *VERDICT,
         Column("rules", "string", "digest of the rule set that decided"),
     ),
 )

@@ -63,7 +63,7 @@ def group() -> None:
     \b
     First steps:
       codelake doctor                       is this machine ready?
-      codelake quickstart                   a small lake from real code, in a minute or two
+      codelake quickstart                   a small lake from real code, in a few minutes
       codelake plan --conf my.yaml          what would run, and why
       codelake build --conf my.yaml         run it; a second time does nothing
       codelake sql "SELECT * FROM gold.pretrain LIMIT 3"

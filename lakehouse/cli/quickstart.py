@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def _settle(root: Path, repository: Path, benchmarks: Path) -> None:
     values["code"]["ingest"]["sources"] = [{**s, **(planted_here if s["name"] == "planted" else {})} for s in sources]
     values["code"]["decontaminate"] = {"benchmarks": [str(benchmarks.absolute())]}
     said = "# What this lake is made from; `codelake build` reads it. Change it, then build again.\n"
-    path.write_text(said + yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=120), "utf-8")
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(said + yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=120), "utf-8")
+    new.replace(path)
 
 
 def _folder(path: Path) -> Path:
