@@ -90,9 +90,12 @@ def _save(folder: Path, made: Path, said: dict[str, Any], cards: dict[str, str])
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     text = Schema([ColSpec(DataType.string, "prompt")])
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    # MLflow asks a hub for the licence of whatever could be a name there; with a colon it could not.
+    model.name_or_path = tokenizer.name_or_path = f"codelake:{said['run']}/{said['checkpoint']}"
     mlflow.transformers.save_model(
-        {"model": model, "tokenizer": AutoTokenizer.from_pretrained(folder)},
+        {"model": model, "tokenizer": tokenizer},
         str(made),
         task=TASK,
         signature=ModelSignature(inputs=text, outputs=Schema([ColSpec(DataType.string, "generated_text")])),

@@ -207,11 +207,20 @@ def test_a_run_says_which_rows_it_saw(exported: Path) -> None:
         command("lineage", "model:nano", "--rows", str(seen))
 
 
-def test_a_registered_model_says_what_it_was_made_of(exported: Path) -> None:
+def test_a_registered_model_says_what_it_was_made_of(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
+    from huggingface_hub import utils
 
+    asked: list[object] = []
+
+    def hub(*given: object, **_: object) -> None:
+        asked.append(given)
+        raise OSError("no hub here")
+
+    monkeypatch.setattr(utils._http, "_http_backoff_base", hub)
     uri = local_uri(exported.parent / "runs")
     assert [command("register", str(exported), "nano")["version"] for _ in range(2)] == [1, 2]
+    assert asked == []
     version = client(exported).get_model_version("nano", "2")
     assert "| run | pretrain | code | 1 | gold.pretrain | 0 | first |" in version.description
     assert version.tags["codelake.releases"] == "first"
