@@ -21,7 +21,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from lakehouse.config import conf_dir
-from lakehouse.errors import ConfigError, InputError, nearest
+from lakehouse.errors import ConfigError, InputError, JobFailed, nearest
 from training import checkpoint, models
 from training.config import RunConfig, Section, load
 from training.evaluate import bits, problems
@@ -105,6 +105,10 @@ def ablate(
     for nth, ((arm, seed), config) in enumerate(runs.items(), 1):
         say(f"{nth}/{len(runs)}: {arm}, seed {seed}")
         result = train(config, say=say)
+        if not result.done:
+            raise JobFailed(
+                f"{arm}, seed {seed}: stopped at step {result.state.step}. The same command goes on from there."
+            )
         found[arm, seed] = _measured(config, Path(result.checkpoint), texts)
         say(f"{arm}, seed {seed}: {found[arm, seed]:.4f} bits per byte")
     config = next(iter(runs.values()))

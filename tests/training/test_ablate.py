@@ -6,6 +6,7 @@ codelake ablate curated_against_raw --benchmarks benchmarks
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from deltalake import write_deltalake
 torch = pytest.importorskip("torch", reason="needs the training extra: make test installs it")
 pytest.importorskip("deepspeed", reason="needs the training extra: make test installs it")
 
-from lakehouse.errors import ConfigError, InputError  # noqa: E402
+from lakehouse.errors import ConfigError, InputError, JobFailed  # noqa: E402
 from lakehouse.registry import tables  # noqa: E402
 from tests.training import nano  # noqa: E402
 from training.ablate import AblationConfig, ablate, configs, interval, names, read  # noqa: E402
+from training.run import train  # noqa: E402
 
 SOLUTION = "def add(a, b):\n    return a + b\n"
 
@@ -79,6 +81,18 @@ def test_the_arm_that_has_read_such_code_wins(tmp_path: Path) -> None:
     assert means == [pytest.approx(code.mean)] * 2
     with pytest.raises(InputError, match=r"no humaneval\.jsonl or humaneval\.jsonl\.gz"):
         ablate("which", overrides=overrides(tmp_path), benchmarks=tmp_path / "x", say=lines.append, plan=said)
+
+
+@pytest.mark.usefixtures("ranks")
+def test_a_stopped_arm_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends a run after a step, with a checkpoint: half an arm must not be compared with whole ones."""
+    (tmp_path / "humaneval.jsonl").write_text(
+        '{"task_id": "t/0", "prompt": "x", "canonical_solution": "y", "entry_point": "f", "test": ""}\n'
+    )
+    said = plan(tmp_path, one="a", two="b")
+    monkeypatch.setattr("training.ablate.train", partial(train, max_steps=2))
+    with pytest.raises(JobFailed, match=r"one, seed 1: stopped at step 2\. The same command goes on"):
+        ablate("which", overrides=overrides(tmp_path), benchmarks=tmp_path, say=lambda _: None, plan=said)
 
 
 def test_arms_that_differ_in_tokens_or_model_are_refused(tmp_path: Path) -> None:
