@@ -33,6 +33,8 @@ COMMANDS = {
     "quickstart": ("quickstart", "quickstart"),
     "train": ("training.cli", "train"),  # a dotted name is a module outside this package
     "export": ("training.cli", "export"),
+    "register": ("training.cli", "register"),
+    "lineage": ("training.cli", "lineage"),
     "evaluate": ("training.cli", "evaluate"),
     "ablate": ("training.cli", "ablate"),
 }
