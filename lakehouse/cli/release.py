@@ -93,7 +93,9 @@ def verify(name: str, lake_root: str) -> None:
 @click.argument("name")
 @reads_lake
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the card goes; default stdout.")
-@click.option("--croissant", is_flag=True, help="Croissant 1.0 metadata (JSON-LD) instead of the card.")
+@click.option(
+    "--croissant", is_flag=True, help="Croissant 1.0 metadata (JSON-LD) instead; put it into the lake's root."
+)
 def card(name: str, lake_root: str, out: Path | None, croissant: bool) -> None:
     """Write the data card: sources, licences, what was left out and why, mixture, how it was made. Markdown."""
     from lakehouse.report import card as cards

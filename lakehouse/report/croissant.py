@@ -1,7 +1,8 @@
 """A release as Croissant 1.0 metadata (JSON-LD, MLCommons): its tables as record sets, their files, their licences.
 
 Files are named by their paths below the lake's root, exactly those of the pinned versions, so that a reader needs neither
-Delta nor this project. What a column means is said as the table's declaration says it.
+Delta nor this project: mlcroissant reads the records where the JSON lies in the root. What a column means is said as the
+table's declaration says it.
 """
 
 from __future__ import annotations
