@@ -25,6 +25,7 @@ COMMANDS = {
     "dedup": ("dedup", "dedup"),
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),
+    "refetch": ("jobs.code.cli", "refetch"),
     "web": ("jobs.web.cli", "web"),
     "synthesis": ("jobs.synthesis.cli", "synthesis"),
     "release": ("release", "release"),
