@@ -25,6 +25,7 @@ COMMANDS = {
     "dedup": ("dedup", "dedup"),
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),
+    "picture": ("jobs.pictures.cli", "picture"),
     "web": ("jobs.web.cli", "web"),
     "synthesis": ("jobs.synthesis.cli", "synthesis"),
     "release": ("release", "release"),
@@ -35,6 +36,7 @@ COMMANDS = {
     "export": ("training.cli", "export"),
     "evaluate": ("training.cli", "evaluate"),
     "ablate": ("training.cli", "ablate"),
+    "perplexity": ("training.cli", "perplexity"),
 }
 
 
