@@ -1,4 +1,4 @@
-"""What signals cost on one core: all of them, each family alone, and the released filter's; and how the two rule sets decide.
+"""What signals cost on one core: all of them, each family alone, the released filter's.
 
 usage: python -m tests.bench.signals [--mb 200] [--released-mb 10] [--folder FOLDER] [--readme]
 
@@ -31,7 +31,6 @@ from jobs.kernels.parts import Marks
 from jobs.kernels.released.measure import Measured, missing
 from jobs.kernels.released.measure import measure as measure_released
 from jobs.kernels.signals import signals
-from lakehouse.rules import rule_set
 from tests.bench import documents, markdown
 from tests.bench.usage import measure
 
@@ -170,33 +169,6 @@ def one(name: str, folder: Path, mb: float) -> dict[str, object]:
     return {"documents": count, "mb": size / 1e6, "cpu": cpu, "languages": languages}
 
 
-def agreement(folder: Path, mb: float) -> Iterator[list[str]]:
-    """How the two sets decide the same files, and by which rules they differ."""
-    first, second = rule_set("opencoder-1"), rule_set("codelake-1")
-    syntaxes = notices.load(conf("comments"))
-    outcomes: Counter[str] = Counter()
-    why: Counter[str] = Counter()
-    for path, language, kind, text in files(folder, mb):
-        (row,) = measures.measure(pa.array([text]), [(path, language, kind)], syntaxes).to_pylist()
-        table = second.table_name(kind, language, row["natural_language"])
-        theirs = {
-            name
-            for name, _, _ in first.hits(
-                first.table_name(kind, language), _released((path, language, kind, text)).values
-            )
-        }
-        values = {name: value for name, value in row.items() if isinstance(value, int | float)}
-        ours = {name for name, _, _ in second.hits(table, values)}
-        outcome = (
-            f"{'kept' if not theirs else 'dropped'} by opencoder-1, {'kept' if not ours else 'dropped'} by codelake-1"
-        )
-        outcomes[outcome] += 1
-        if bool(theirs) != bool(ours):
-            why.update(f"{outcome}: {name}" for name in theirs | ours)
-    yield from ([name, f"{count:,}"] for name, count in outcomes.most_common())
-    yield from ([name, f"{count:,}"] for name, count in why.most_common(30))
-
-
 def measured(folder: Path, mb: float, released_mb: float) -> Iterator[list[str]]:
     for name, (about, _, is_release) in STEPS.items():
         if is_release and missing():
@@ -216,7 +188,7 @@ def measured(folder: Path, mb: float, released_mb: float) -> Iterator[list[str]]
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=float, default=200, help="of texts")
-    parser.add_argument("--released-mb", type=float, default=10, help="of texts for opencoder-1 and the comparison")
+    parser.add_argument("--released-mb", type=float, default=10, help="of texts for opencoder-1")
     parser.add_argument("--folder", type=Path, help="sources to measure instead of the pinned archives")
     parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
     parser.add_argument("--one", choices=sorted(STEPS), help=argparse.SUPPRESS)
@@ -230,12 +202,9 @@ def main(argv: list[str] | None = None) -> None:
         if given.folder is None:
             documents.make(given.mb, folder)
         rows = list(measured(folder, given.mb, given.released_mb))
-        decided = [] if missing() else list(agreement(folder, given.released_mb))
     head = ["step", "MB", "MB/CPU-s", "documents/CPU-s", "peak MB (PSS)"]
     arguments = [f"--mb {given.mb:g}", f"--released-mb {given.released_mb:g}"]
     lines = [*markdown.about("tests.bench.signals", arguments, load), "", *markdown.table(head, rows)]
-    if decided:
-        lines += ["", *markdown.table(["the same files under both rule sets", "files"], decided)]
     print("\n".join(lines))
     if given.readme:
         markdown.write("signals", lines)
