@@ -7,15 +7,17 @@ its own rows.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 
 from lakehouse.errors import StorageError
-from lakehouse.table import Table
+from lakehouse.table import Column, Table
 
 APP_ID = "codelake"
 
@@ -75,6 +77,24 @@ class Lake:
             return DeltaTable(self.location(table), version=version)
         except TableNotFoundError:
             return None
+
+    def create(self, table: Table) -> None:
+        """An empty table with its comments and properties, where there is none yet. Clustering is not set: that is Spark's."""
+        if self.exists(table):
+            return
+        DeltaTable.create(
+            self.location(table),
+            table.arrow_schema,
+            mode="ignore",
+            description=f"One row is {table.row}.",
+            configuration=table.table_properties,
+            raise_if_key_not_exists=False,  # codelake.schema is our own
+        )
+
+    def add_columns(self, table: Table, columns: Sequence[Column]) -> None:
+        """Columns that the declaration has gained; rows that are there have none in them."""
+        schema = pa.schema([table.arrow_schema.field(column.name) for column in columns])
+        DeltaTable(self.location(table)).alter.add_columns(Schema.from_arrow(schema).fields)
 
     def version(self, table: Table) -> int | None:
         opened = self.open(table)

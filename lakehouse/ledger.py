@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from lakehouse import ops
 from lakehouse.errors import Locked, StorageError
@@ -43,26 +43,10 @@ def append(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     holder = Holder.me("-", f"writing {table.name}", datetime.now(UTC).isoformat(timespec="seconds"))
     try:
         with hold(lake.folder, table.name, holder, wait_seconds=LOCK_SECONDS):
-            _ensure(lake, table)
+            lake.create(table)
             write_deltalake(lake.location(table), data, mode="append")
     except OSError as error:
         raise StorageError(f"{lake.location(table)}: {error}. Check free space and write permission.") from error
-
-
-def _ensure(lake: Lake, table: Table) -> None:
-    if lake.exists(table):
-        return
-    properties: Mapping[str, str | None] = {
-        key: value for key, value in table.table_properties.items() if key != "delta.enableDeletionVectors"
-    }
-    DeltaTable.create(
-        lake.location(table),
-        table.arrow_schema,
-        mode="ignore",
-        description=f"One row is {table.row}.",
-        configuration=properties,
-        raise_if_key_not_exists=False,
-    )
 
 
 def read(lake: Lake, table: Table, columns: Sequence[str] | None = None) -> pa.Table:

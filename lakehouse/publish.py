@@ -2,7 +2,7 @@
 
 Every publish carries a transaction number one above the highest that the table has seen. An identical second write is
 skipped by Delta, a writer that was paused and overtaken has a lower number and is skipped too; because a skip raises
-nothing, the log is read back afterwards. The run's key and inputs travel in the commit, so the commit is the truth
+nothing, the log is read back afterwards. Small changes are committed on the driver, the others by Spark. The run's key and inputs travel in the commit, so the commit is the truth
 and `ops.runs` can be rebuilt from it.
 """
 
@@ -15,15 +15,11 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from lakehouse import small
 from lakehouse.errors import ConfigError, JobFailed
 from lakehouse.lake import APP_ID, Lake
 from lakehouse.stage import OP, Staged
-from lakehouse.table import Column, Table, arrow_type, quoted
-
-# Delta makes a class for every projection over its own log, in every commit anew. An append of 100 rows takes 1.3 s without
-# them and 2.2 with, one of 100,000 the same, one of 1,000,000 11 and 3. Never for a merge, which may pass every row of the
-# target through them (100,000 rows: 23 s and 6), nor for a whole session: Spark cannot list tables without classes.
-SMALL_APPEND_ROWS = 10_000
+from lakehouse.table import Column, Table, arrow_type
 
 
 def create(spark: SparkSession, lake: Lake, table: Table) -> int:
@@ -33,13 +29,13 @@ def create(spark: SparkSession, lake: Lake, table: Table) -> int:
     away is nothing to do by the way.
     """
     opened = lake.open(table)
-    if opened is None:
+    if opened is not None:
+        if missing := _missing(table, pa.schema(opened.schema().to_arrow())):
+            lake.add_columns(table, missing)
+    elif table.cluster_by:
         spark.sql(table.ddl(lake.location(table)))
     else:
-        missing = _missing(table, pa.schema(opened.schema().to_arrow()))
-        if missing:
-            added = ", ".join(f"`{c.name}` {c.type} COMMENT {quoted(c.comment)}" for c in missing)
-            spark.sql(f"ALTER TABLE delta.`{lake.location(table)}` ADD COLUMNS ({added})")
+        lake.create(table)
     version = lake.version(table)
     assert version is not None
     return version
@@ -81,13 +77,10 @@ def publish(spark: SparkSession, lake: Lake, table: Table, staged: Staged, facts
         return staged.base
     number = lake.epoch(table) + 1
     said = json.dumps(dict(facts), sort_keys=True)
-    own = spark.newSession()  # what is set for this commit must not stay
-    if table.row_group_bytes is not None:
-        own.conf.set("parquet.block.size", str(table.row_group_bytes))
-    if staged.updated or staged.deleted:
-        _merge(own, lake, table, staged, number, said)
+    if small.fits(lake, table, staged):
+        small.commit(lake, table, staged, number, said)
     else:
-        _append(own, lake, table, staged, number, said)
+        _by_spark(spark, lake, table, staged, number, said)
     last = lake.last_publish(table)
     if last is None or last.run_id != facts["run_id"]:
         raise JobFailed(
@@ -97,9 +90,17 @@ def publish(spark: SparkSession, lake: Lake, table: Table, staged: Staged, facts
     return last.version
 
 
+def _by_spark(spark: SparkSession, lake: Lake, table: Table, staged: Staged, number: int, said: str) -> None:
+    own = spark.newSession()  # what is set for this commit must not stay
+    if table.row_group_bytes is not None:
+        own.conf.set("parquet.block.size", str(table.row_group_bytes))
+    if staged.updated or staged.deleted:
+        _merge(own, lake, table, staged, number, said)
+    else:
+        _append(own, lake, table, staged, number, said)
+
+
 def _append(spark: SparkSession, lake: Lake, table: Table, staged: Staged, number: int, said: str) -> None:
-    if staged.inserted <= SMALL_APPEND_ROWS:
-        spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     writer = staged.changes(spark, table).drop(OP).write.format("delta").mode("append")
     options = {"txnAppId": APP_ID, "txnVersion": str(number), "userMetadata": said}
     writer.options(**options).save(lake.location(table))

@@ -36,6 +36,8 @@ SETTINGS = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "16m",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
     "spark.sql.parquet.compression.codec": "zstd",
+    # Not INT96, whose nanoseconds end in 2262 for every reader but Spark.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.ui.showConsoleProgress": "false",
     # A publish is found again by its transaction number: keep those as long as the versions.
     "spark.databricks.delta.setTransactionRetentionDuration.enabled": "false",

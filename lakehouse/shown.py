@@ -17,8 +17,8 @@ NAMED_HIDDEN = 8  # hidden characters that are written out by number; each takes
 
 # Control, format, private and surrogate characters, line and paragraph separators.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-# Letters and marks by category that show nothing: joiner, Hangul fillers, Braille blank.
-_BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+# Letters and marks by category that show nothing: joiner, Hangul and Khitan fillers, Braille blank.
+_BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\U00016fe4")
 
 
 def visible(text: str, limit: int = NAME_LIMIT) -> str:

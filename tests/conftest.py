@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from lakehouse import config
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -31,10 +33,18 @@ def spark() -> Iterator[SparkSession]:
     from lakehouse import session
     from lakehouse.config import SparkConfig
 
-    config = SparkConfig(master="local[2]", driver_memory="2g", fast_start=True, conf={})
-    started = session.build(config)
+    started = session.build(SparkConfig(master="local[2]", driver_memory="2g", fast_start=True, conf={}))
     yield started
     started.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_lake_of_this_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is configured in a test is what the test says: a quickstart leaves `lake/codelake.yaml` in this folder."""
+    read = config._own_settings
+    monkeypatch.setattr(
+        config, "_own_settings", lambda values: None if values["lake"]["root"] == "lake" else read(values)
+    )
 
 
 @pytest.fixture

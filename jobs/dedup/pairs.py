@@ -19,7 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -161,10 +163,17 @@ def _unmeasured(pairs: DataFrame, known: DataFrame) -> DataFrame:
 
 
 def _measured(pairs: DataFrame, known: DataFrame, sets: DataFrame) -> DataFrame:
-    """These pairs with their similarity: as stored where it is, else from the sets."""
+    """These pairs with their similarity: as stored where it is, else from the sets.
+
+    Behind the set of a document on the left come those of all it is compared with: a set travels once for each pair,
+    not twice.
+    """
     stored = known.join(pairs, ["left", "right"], "left_semi")
-    new = _unmeasured(pairs, known).join(sets.toDF("left", "a"), "left").join(sets.toDF("right", "b"), "right")
-    return stored.unionByName(new.select("left", "right", "a", "b").mapInArrow(_compare, PAIR))
+    new = _unmeasured(pairs, known)
+    left = new.select("left").distinct().join(sets.toDF("left", "shingles"), "left")
+    right = new.join(sets.toDF("right", "shingles"), "right").select("left", "right", "shingles")
+    rows = left.select("left", F.lit("").alias("right"), "shingles").unionByName(right)
+    return stored.unionByName(rows.repartition("left").sortWithinPartitions("left", "right").mapInArrow(_compare, PAIR))
 
 
 def _within(members: DataFrame, affected: DataFrame) -> DataFrame:
@@ -211,6 +220,14 @@ def _both_ways(pairs: DataFrame) -> DataFrame:
 
 
 def _compare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """(left, "", set) begins the rows (left, right, set) of one document."""
+    first = pa.array([[]], pa.list_(pa.int32()))
     for batch in batches:
-        similar = similarities(batch["a"], batch["b"])
-        yield pa.RecordBatch.from_arrays([batch["left"], batch["right"], similar], ["left", "right", "jaccard"])
+        begins = pc.equal(batch["right"], "").to_numpy(zero_copy_only=False)
+        sets = pa.concat_arrays([first, batch["shingles"].cast(first.type)])
+        at = np.maximum.accumulate(np.where(begins, np.arange(1, len(batch) + 1), 0))
+        pairs = np.flatnonzero(~begins)
+        similar = similarities(sets, at[pairs], pairs + 1)
+        ends = [batch[side].take(pa.array(pairs)) for side in ("left", "right")]
+        yield pa.RecordBatch.from_arrays([*ends, similar], ["left", "right", "jaccard"])
+        first = sets.slice(at[-1], 1) if len(batch) else first

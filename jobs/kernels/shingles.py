@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.kernels.arrays import Documents, Hashes, Index, compiled, documents, frozen
@@ -97,13 +96,6 @@ def _jaccard(a: Hashes, b: Hashes) -> float:
     return float(shared / max(a.shape[0] + b.shape[0] - shared, 1))
 
 
-@compiled
-def _jaccard_rows(sets: Hashes, bounds: Index, left: Index, right: Index, out: npt.NDArray[np.float64]) -> None:
-    for pair in range(left.shape[0]):
-        a, b = left[pair], right[pair]
-        out[pair] = _jaccard(sets[bounds[a] : bounds[a + 1]], sets[bounds[b] : bounds[b + 1]])
-
-
 def _distinct(hashes: Hashes) -> Hashes:
     # numpy 2.4's unique took 67 us for the 1,500 hashes of a usual file, this takes 4.
     ordered = np.sort(hashes)
@@ -129,34 +121,3 @@ def jaccard(a: Hashes, b: Hashes) -> float:
     similarity of 1 would call every pair of them duplicates.
     """
     return _jaccard(frozen(a, np.uint32), frozen(b, np.uint32))
-
-
-def jaccard_pairs(text: pa.Array, left: Index, right: Index, shingling: Shingling) -> npt.NDArray[np.float64]:
-    """Exact Jaccard similarity of the pairs (text[left[i]], text[right[i]]): shape (pairs,), float64.
-
-    Exact up to colliding 32-bit hashes, each of which moves a value by about 1 / shingles; on 453 pairs of
-    source files the largest error was 5e-6. Each document's set is made once, and only if a pair names it.
-    Memory: 4 bytes per distinct shingle of the named documents (0.4 bytes per byte of source code in words, at
-    most 2; at most 4 in characters), and 80 bytes a pair. Cost: sorting the sets, and a merge of two for each pair.
-    Raises ValueError where left and right differ in length or name rows outside text;
-    TypeError where they are not integers.
-    """
-    if len(left) != len(right):
-        raise ValueError(f"left has {len(left)} rows and right {len(right)}: expected one of each per pair.")
-    rows = np.concatenate([left, right]).astype(np.int64, casting="same_kind")
-    named, place = np.unique(rows, return_inverse=True)
-    if named.size and (named[0] < 0 or named[-1] >= len(text)):
-        outside = named[0] if named[0] < 0 else named[-1]
-        raise ValueError(f"a pair names document {outside}: expected 0 to {len(text) - 1}, rows of text.")
-    wanted = documents(text).take(named)
-    # Only the pages that sets are written to become resident, so the upper bound costs address space alone.
-    sets = np.empty(int(most_tokens(shingling.unit, wanted.end - wanted.start).sum()), np.uint32)
-    bounds = np.zeros(len(wanted) + 1, np.int64)
-    for first, hashes, cuts in hash_blocks(wanted, shingling):
-        for i in range(len(cuts) - 1):
-            distinct = _distinct(hashes[cuts[i] : cuts[i + 1]])
-            bounds[first + i + 1] = bounds[first + i] + len(distinct)
-            sets[bounds[first + i] : bounds[first + i + 1]] = distinct
-    out = np.empty(len(left), np.float64)
-    _jaccard_rows(frozen(sets, np.uint32), bounds, place[: len(left)], place[len(left) :], out)
-    return out

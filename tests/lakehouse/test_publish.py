@@ -6,13 +6,14 @@ publish.create(spark, lake, table)
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse import inputs, publish
+from lakehouse import digest, inputs, publish, small
 from lakehouse.errors import ConfigError, JobFailed
 from lakehouse.lake import Lake
 from lakehouse.registry import tables
@@ -110,6 +111,70 @@ def test_merge_inserts_updates_and_deletes_in_one_commit(lake: Lake, spark: Spar
     assert opened is not None
     rows = opened.to_pyarrow_dataset().to_table().to_pylist()
     assert sorted((r["word"], r["count"]) for r in rows) == [("a", 1), ("b", 2), ("d", 1)]
+
+
+EVERY_TYPE = Table(
+    "silver.every_type",
+    row="a value of every type that tables use",
+    key=("name", "nth"),
+    columns=(
+        Column("name", "string", "first part of the key"),
+        Column("nth", "int", "second part"),
+        Column("at", "timestamp", "when, far from today too"),
+        Column("data", "binary", "bytes"),
+        Column("hits", "array<struct<rule:string,value:double>>", "a list"),
+        Column("place", "struct<path:string,lines:array<int>>", "a record", nullable=True),
+        Column("flag", "boolean", "yes or no", nullable=True),
+        Column("many", "bigint", "a count", nullable=True),
+    ),
+)
+OLD, NEW = datetime(1677, 1, 2, 3, 4, 5, 678901, UTC), datetime(9999, 12, 31, tzinfo=UTC)
+FIRST: list[tuple[object, ...]] = [
+    ("a'b", 1, OLD, b"\x00\xff", [("r", 0.5), ("s", None)], ("p", [1, None]), True, 7),
+    ("a'b", 2, NEW, b"", [], None, None, None),
+    ("`c`", 1, NEW, b"c", [("r", -0.0)], ("", []), False, -(2**63)),
+]
+SECOND: list[tuple[object, ...]] = [
+    FIRST[0],
+    ("`c`", 1, OLD, b"d", [("t", 1e300)], (None, None), None, 2**63 - 1),
+    ("\u00e9\n", 3, NEW, b"e", [("u", float("inf"))], ("q", [2]), True, 0),
+]
+
+
+def test_small_commits_leave_what_commits_by_spark_leave(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, types, comments, every change in the feed, and what the log says of the run."""
+    found = []
+    for way, most in (("small", small.STAGED_BYTES), ("spark", -1)):
+        monkeypatch.setattr(small, "STAGED_BYTES", most)
+        lake = Lake(str(tmp_path / way))
+        for number, rows in enumerate((FIRST, SECOND), 1):
+            change = staged(spark, lake, EVERY_TYPE, rows, tmp_path / f"{way}-{number}")
+            assert small.fits(lake, EVERY_TYPE, change) == (way == "small")
+            facts = {"run_id": f"{number}", "run_key": "k"}
+            assert publish.publish(spark, lake, EVERY_TYPE, change, facts) == number
+            assert lake.epoch(EVERY_TYPE) == number
+            commit = lake.last_publish(EVERY_TYPE)
+            assert commit is not None
+            assert (commit.version, commit.facts) == (number, facts)
+        place = lake.location(EVERY_TYPE)
+        feed = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 1).load(place)
+        plain = inputs.read(spark, lake, EVERY_TYPE, 2)
+        described = spark.sql(f"DESCRIBE TABLE delta.`{place}`").collect()
+        found.append(
+            {
+                "schema": (plain.schema, spark.read.format("delta").load(place).schema),
+                "rows": sorted(map(str, spark.read.format("delta").load(place).collect())),
+                "plain": sorted(map(str, plain.collect())),
+                "feed": sorted(map(str, feed.drop("_commit_timestamp").collect())),
+                "described": [tuple(row) for row in described],
+                "digest": digest.of_version(lake, EVERY_TYPE)[0],
+            }
+        )
+    assert found[0] == found[1]
+    assert len(found[0]["rows"]) == 3
+    assert len(found[0]["feed"]) == 3 + 1 + 2 + 1
 
 
 @pytest.mark.parametrize(

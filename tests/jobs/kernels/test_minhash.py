@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from jobs.kernels import minhash
 from jobs.kernels.minhash import Setting, band_hashes, candidate_probability, permutation_table, signatures
-from jobs.kernels.shingles import Shingling, jaccard_pairs
+from jobs.kernels.shingles import Shingling
+from jobs.kernels.similarity import shingle_sets, similarities
 from tests.jobs.kernels.shingle_oracle import (
     HASHES,
     UNITS,
@@ -324,7 +325,7 @@ def test_planted_pairs_are_found_as_often_as_the_s_curve_says(similarity, bands,
     pairs, shingles = 600, 90
     text = pa.array(planted(pairs, shingles, similarity, seed=round(100 * similarity)))
     left = np.arange(pairs)
-    measured = jaccard_pairs(text, left, left + pairs, words(5))
+    measured = similarities(shingle_sets(text, words(5)), left, left + pairs).to_numpy()
     assert np.abs(measured - similarity).max() < 0.01  # as close as whole shingles come
     bands_of = np.array(band_hashes(text, setting).to_pylist())
     found = int((bands_of[:pairs] == bands_of[pairs:]).any(axis=1).sum())

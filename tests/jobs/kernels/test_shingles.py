@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from jobs.kernels import shingles, tokens
 from jobs.kernels.arrays import documents, frozen
 from jobs.kernels.hashes import _xxh3_rows as xxh3_rows
-from jobs.kernels.shingles import Shingling, hash_blocks, jaccard, jaccard_pairs, shingle_set
+from jobs.kernels.shingles import Shingling, hash_blocks, jaccard, shingle_set
 from tests.jobs.kernels.shingle_oracle import (
     HASHES,
     UNITS,
     hash_of_package,
     hashes_of_python,
-    shingles_of_python,
     sources,
 )
 
@@ -185,50 +184,6 @@ def test_a_set_is_sorted_distinct_and_equal_to_that_of_python():
     for text in sources(30):
         expected = sorted(set(hashes_of_python(text, words(5))))
         assert shingle_set(text, words(5)).tolist() == expected
-
-
-def test_pairs_of_real_sources_have_the_jaccard_of_their_python_sets():
-    texts = sources(20)
-    texts = texts + [text[: len(text) * 3 // 4] for text in texts] + [b"", b"..."]  # near duplicates, and no tokens
-    draw = np.random.default_rng(4)
-    left, right = draw.integers(0, len(texts), (2, 300))
-    left, right = np.append(left, np.arange(22)), np.append(right, np.arange(20, 42))
-    sets = [set(shingles_of_python(text, words(5))) for text in texts]
-    expected = [len(sets[a] & sets[b]) / max(len(sets[a] | sets[b]), 1) for a, b in zip(left, right, strict=True)]
-    found = jaccard_pairs(pa.array(texts, pa.binary()), left, right, words(5))
-    assert np.abs(found - expected).max() < 1e-3  # one collision of 32-bit hashes in a set of 1,000
-    assert np.array_equal(found, jaccard_pairs(pa.array(texts, pa.large_binary()), right, left, words(5)))
-    assert ((np.array(expected[300:320]) > 0.5) & (np.array(expected[300:320]) < 1)).sum() >= 15
-
-
-def test_only_the_documents_that_a_pair_names_are_read():
-    text = pa.array(["a b", None, "b a", "a b"])
-    assert jaccard_pairs(text, np.array([0, 3, 0, 1]), np.array([3, 2, 0, 1]), words(1)).tolist() == [1, 1, 1, 0]
-    assert jaccard_pairs(text, np.array([], np.int64), np.array([], np.int64), words(1)).shape == (0,)
-    huge = pa.array(["x " * 2_000_000, "a b", "a c"])
-    tracemalloc.start()
-    assert jaccard_pairs(huge, np.array([1]), np.array([2]), words(1)).tolist() == [1 / 3]
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 100_000
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "said"),
-    [
-        ([0], [2], "document 2: expected 0 to 1"),
-        ([-1], [0], "document -1"),
-        ([0, 1], [0], "left has 2 rows and right 1"),
-    ],
-)
-def test_pairs_outside_the_text_are_refused(left, right, said):
-    with pytest.raises(ValueError, match=said):
-        jaccard_pairs(pa.array(["a", "b"]), np.array(left), np.array(right), words(1))
-
-
-def test_floats_are_no_rows():
-    with pytest.raises(TypeError):
-        jaccard_pairs(pa.array(["a", "b"]), np.array([0.5]), np.array([1.0]), words(1))
 
 
 # ---- size
