@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -150,9 +151,7 @@ STEPS: dict[str, tuple[str, Callable[[], Step], bool]] = {
 def one(name: str, folder: Path, mb: float) -> dict[str, object]:
     """Documents, MB and CPU seconds of a step in this process, and the same by language."""
     step = STEPS[name][1]()
-    for warm in ("warm.py", "warm.js", "warm.md", "warm.json", "warm.html", "warm.c", "warm.go", "warm.java"):
-        found = FileTypes.load(conf("file-types")).classify(warm)
-        step([(warm, found.language, found.type, "x = 1\n")])
+    _warm(step)
     count, size, cpu = 0, 0, 0.0
     by_language: Counter[str] = Counter()
     spent: dict[str, float] = defaultdict(float)  # CPU seconds
@@ -167,6 +166,56 @@ def one(name: str, folder: Path, mb: float) -> dict[str, object]:
             spent[batch[0][1]] += took
     languages = {key: by_language[key] / 1e6 / max(spent[key], 1e-9) for key, _ in by_language.most_common(8)}
     return {"documents": count, "mb": size / 1e6, "cpu": cpu, "languages": languages}
+
+
+SHARED: dict[str, Callable[[Document], object]] = {
+    # what several measures stand on, made once a document, in the order in which one needs the other
+    "characters as numbers": lambda d: d.points,
+    "code and comments told apart": lambda d: (d.parts, d.code, d.code_lines),
+    "quoted text": lambda d: d.strings,
+    "words": lambda d: d.words,
+    "repeated runs of words": lambda d: d.repeats,
+    "words and lines of prose": lambda d: (d.prose.raw_words, d.prose.stripped) if d.kind == "text" else None,
+    "syntax tree": lambda d: d.tree,
+}
+
+
+def _warm(step: Step) -> None:
+    """Kernels are loaded and tables made before the clock runs."""
+    types = FileTypes.load(conf("file-types"))
+    for warm in ("warm.py", "warm.js", "warm.md", "warm.json", "warm.html", "warm.c", "warm.go", "warm.java"):
+        found = types.classify(warm)
+        step([(warm, found.language, found.type, "x = 1\n")])
+
+
+def each(folder: Path, mb: float) -> dict[str, list[float]]:
+    """By what is shared, then by signal: [CPU seconds, MB of the documents that it was asked of]."""
+    syntaxes = notices.load(conf("comments"))
+    marks = {language: Marks.of(language, syntax) for language, syntax in syntaxes.items()}
+    spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    _warm(everything())
+    for batch in batches(files(folder, mb)):
+        size = sum(len(file[3].encode("utf-8", "replace")) for file in batch) / 1e6
+        _timed(
+            spent["the counted signals, one pass"], size, lambda batch=batch: signals(pa.array([f[3] for f in batch]))
+        )
+        for path, language, kind, text in batch:
+            document = Document(text, path.rpartition("/")[2], language, kind, marks.get(language))
+            size = len(text.encode("utf-8", "replace")) / 1e6
+            for name, made in SHARED.items():
+                _timed(spent[name], size, lambda made=made, document=document: made(document))
+            for one_of in measures.MEASURES:
+                if one_of.applies(document):
+                    _timed(spent[one_of.name], size, lambda m=one_of, document=document: m.value(document))
+    return dict(spent)
+
+
+def _timed(into: list[float], size: float, call: Callable[[], object]) -> None:
+    began = time.perf_counter()  # process_time costs more than the cheapest signals take
+    with suppress(ValueError):  # a bound was passed: that too takes time
+        call()
+    into[0] += time.perf_counter() - began
+    into[1] += size
 
 
 def measured(folder: Path, mb: float, released_mb: float) -> Iterator[list[str]]:
@@ -191,8 +240,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--released-mb", type=float, default=10, help="of texts for opencoder-1")
     parser.add_argument("--folder", type=Path, help="sources to measure instead of the pinned archives")
     parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
-    parser.add_argument("--one", choices=sorted(STEPS), help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=[*sorted(STEPS), "each"], help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
+    if given.one == "each":
+        print(json.dumps(each(given.folder, given.mb)))
+        return
     if given.one:
         print(json.dumps(one(given.one, given.folder, given.mb)))
         return
@@ -202,9 +254,19 @@ def main(argv: list[str] | None = None) -> None:
         if given.folder is None:
             documents.make(given.mb, folder)
         rows = list(measured(folder, given.mb, given.released_mb))
+        command = [sys.executable, "-m", "tests.bench.signals", "--one", "each", "--mb", str(given.mb / 10)]
+        costs = json.loads(measure([*command, "--folder", str(folder)]).output)
     head = ["step", "MB", "MB/CPU-s", "documents/CPU-s", "peak MB (PSS)"]
     arguments = [f"--mb {given.mb:g}", f"--released-mb {given.released_mb:g}"]
     lines = [*markdown.about("tests.bench.signals", arguments, load), "", *markdown.table(head, rows)]
+    ordered = sorted(costs.items(), key=lambda item: -item[1][0])
+    by_signal = [[name, f"{1000 * spent / max(mb, 1e-9):,.2f}", f"{mb:,.1f}"] for name, (spent, mb) in ordered]
+    lines += [
+        "",
+        "What each signal costs beside what it shares with others, and what that costs; on a tenth of the documents:",
+        "",
+    ]
+    lines += markdown.table(["signal, or what several share", "ms a MB", "MB that it was asked of"], by_signal)
     print("\n".join(lines))
     if given.readme:
         markdown.write("signals", lines)
