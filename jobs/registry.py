@@ -15,18 +15,22 @@ from jobs.code import (
     released_signals,
     sample,
     signals,
+    text_recall,
 )
-from jobs.corpus import mix, pack, pretrain, tokenize
+from jobs.corpus import anneal, mix, pack, pretrain, tokenize
+from jobs.levels import arms, chunks, files, repositories
 from jobs.sft import decide as sft_decide
 from jobs.sft import decontaminate as sft_decontaminate
 from jobs.sft import gold as sft_gold
 from jobs.sft import ingest as sft_ingest
+from jobs.sft import mix as sft_mix
 from jobs.sft import near_dedup as sft_near_dedup
 from jobs.sft import pack as sft_pack
 from jobs.sft import samples as sft_samples
 from jobs.sft import tokenize as sft_tokenize
-from jobs.synthesis import algorithmic, answers, samples, seeds
+from jobs.synthesis import algorithmic, answers, functional, samples, seeds
 from jobs.synthesis import decide as synthesis_decide
+from jobs.synthesis import decontaminate as synthesis_decontaminate
 from jobs.synthesis import near_dedup as synthesis_near_dedup
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
@@ -54,8 +58,19 @@ GRAPH = Graph.of(
         signals.job,
         released_signals.job,
         decontaminate.job,
+        text_recall.job,
         decide.job,
         sample.job,
+        files.job,
+        repositories.texts,
+        repositories.bands,
+        repositories.pairs,
+        repositories.clusters,
+        chunks.texts,
+        chunks.bands,
+        chunks.pairs,
+        chunks.clusters,
+        arms.job,
         web_ingest.job,
         web_extract.job,
         web_annotations.job,
@@ -81,6 +96,7 @@ GRAPH = Graph.of(
         sft_decide.job,
         sft_gold.job,
         sft_tokenize.job,
+        sft_mix.job,
         sft_pack.job,
         algorithmic.job,
         seeds.job,
@@ -89,6 +105,11 @@ GRAPH = Graph.of(
         synthesis_near_dedup.bands,
         synthesis_near_dedup.pairs,
         synthesis_near_dedup.clusters,
+        synthesis_decontaminate.job,
+        functional.job,
         synthesis_decide.job,
+        anneal.tokenize,
+        anneal.mix,
+        anneal.pack,
     ]
 )

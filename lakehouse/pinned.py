@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from lakehouse import release
 from lakehouse.ask import duck, names
@@ -69,6 +70,13 @@ class Pinned:
         except duckdb.Error as error:
             raise InputError(f"{self.lake.root}: {error}\nThe query was: {query}") from error
         return [dict(zip(found, row, strict=True)) for row in rows]
+
+    def batches(self, query: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """The answer as Arrow record batches of at most so many rows. Raises as `rows` does."""
+        try:
+            yield from self._database.sql(query).to_arrow_reader(rows)
+        except duckdb.IOException as error:
+            raise duck.gone(error) from error
 
     def __enter__(self) -> Self:
         return self

@@ -21,12 +21,16 @@ FORMATS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"
 
 @dataclass(frozen=True)
 class Layout:
-    """`needs`: tables of the release. `rows`: the query; `all`: how many rows there would be if all could be said."""
+    """`needs`: tables of the release. `rows`: the query; `all`: how many rows there would be if all could be said.
+
+    `split`: as the released data set calls it.
+    """
 
     about: str
     needs: tuple[str, ...]
     rows: str
     all: str
+    split: str = "train"
 
 
 _LINES = (
@@ -34,6 +38,19 @@ _LINES = (
 )
 _ONE_TURN = "len(messages) = 2 AND messages[1].role = 'user' AND messages[2].role = 'assistant'"
 _ASKED = "messages[1].content AS instruction, messages[2].content AS output"
+
+_ALGORITHMIC = 'r."gold.pretrain" JOIN (SELECT doc_id FROM r."silver.algorithmic" WHERE taken) USING (doc_id)'
+
+
+def _samples(kind: str, language: str, configuration: str) -> Layout:
+    rows = f"r.\"gold.synthetic\" WHERE kind = '{kind}'"
+    return Layout(
+        f"synthetic samples as opc-annealing-corpus has them in {configuration}",
+        ("gold.synthetic",),
+        f"SELECT text, language AS {language} FROM {rows} ORDER BY doc_id",
+        f"SELECT count(*) AS n FROM {rows}",
+    )
+
 
 LAYOUTS = {
     "documents": Layout(
@@ -59,7 +76,16 @@ LAYOUTS = {
         JOIN r."silver.code_languages" l ON l.content_id = doc_id
         LEFT JOIN r."silver.code_signals" s ON s.content_id = doc_id WHERE corpus = 'code' ORDER BY doc_id""",
         "SELECT count(*) AS n FROM r.\"gold.pretrain\" WHERE corpus = 'code'",
+        split="The_Stack_V2",
     ),
+    "opc-annealing-algorithmic": Layout(
+        "the algorithmic corpus as opc-annealing-corpus has it",
+        ("gold.pretrain", "silver.algorithmic"),
+        f"SELECT text, language AS lang FROM {_ALGORITHMIC} ORDER BY doc_id",
+        f"SELECT count(*) AS n FROM {_ALGORITHMIC}",
+    ),
+    "opc-annealing-snippets": _samples("snippets", "lang", "synthetic_code_snippet"),
+    "opc-annealing-qa": _samples("textbooks", "program_lang", "synthetic_qa"),
     "opc-sft-stage1": Layout(
         "conversations of stage 1 as opc-sft-stage1 has them; of one question and its answer",
         ("gold.sft",),
@@ -92,12 +118,14 @@ class Exported:
 
 
 def export(lake: Lake, name: str, layout: str, path: Path, form: str) -> Exported:
-    """Write one layout of a release to `path`, which must not be there yet.
+    """Write one layout of a release to `path`, which must not be there yet; into it, where it is a folder.
 
     Raises ConfigError for an unknown layout or release, a table that it lacks, or a path that is taken.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"layout {layout!r}: allowed are {', '.join(LAYOUTS)}.{nearest(layout, LAYOUTS)}")
+    if path.is_dir():
+        path = path / f"{LAYOUTS[layout].split}-00000-of-00001.{form}"
     if path.exists():
         raise ConfigError(f"{path}: is there already, and nothing is written over. Name another file.")
     wanted = LAYOUTS[layout]

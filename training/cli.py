@@ -1,4 +1,4 @@
-"""`codelake train`, `export`, `register`, `lineage`, `evaluate`, `ablate`: train, hand on what came of it, and judge it."""
+"""`codelake train`, `export`, `register`, `lineage`, `evaluate`, `ablate`, `perplexity`: train, hand on what came of it, judge it, ask it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.common import Settings, as_json, configured, size, table
+from lakehouse.cli.common import Settings, as_json, configured, existing, reads_lake, size, table
 from lakehouse.errors import ConfigError, JobFailed, MachineError
 
 if TYPE_CHECKING:
@@ -288,11 +288,49 @@ def evaluate(
     table([{**{key: said[key] for key in shown}, **scores, "answers": str(out / "answers.jsonl")}])
 
 
-def _check(needed: Sequence[str] = NEEDED) -> None:
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@reads_lake
+@click.option("--sample", "count", type=click.IntRange(1), default=200, show_default=True, help="Texts that are read.")
+@click.option("--ends", type=click.IntRange(1), default=10, show_default=True, help="Texts shown of either end.")
+@click.option("--tokens", type=click.IntRange(2), default=1024, show_default=True, help="Of each text that are read.")
+@click.option("--language", "languages", multiple=True, metavar="NAME", help="Only texts of this one. Repeatable.")
+@click.option("--kept", is_flag=True, help="Only texts that the rules keep.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--json", "json_", is_flag=True, help="Every text that was read, as one JSON array on stdout.")
+def perplexity(model: Path, lake_root: str, ends: int, json_: bool, **asked: Any) -> None:
+    """Score a sample of texts with a local language model and list both ends, to be read before a rule is changed.
+
+    \b
+      codelake perplexity models/small --language python --kept
+
+    MODEL: a folder that transformers loads; nothing is fetched. A reading aid: nothing is stored, no rule can use it.
+    """
+    _check(("torch", "transformers"), "perplexity")
+    from lakehouse.report.views import Views
+    from training.perplexity import scored
+
+    with Views(existing(lake_root)) as views:
+        found = scored(views, model, **asked)
+    if json_:
+        as_json([asdict(one) for one in found])
+        return
+    for title, part in (("reads easiest", found[:ends]), ("reads hardest", found[::-1][:ends])):
+        rows = [
+            {
+                "perplexity": f"{one.perplexity:,.2f}", "bits/byte": f"{one.bits_per_byte:.2f}", "tokens": one.tokens,
+                "language": one.language, "kept": one.kept, "file": one.place, "begins": one.begins[:60],
+            }
+            for one in part
+        ]  # fmt: skip
+        table(rows, title=f"\n{title}")
+
+
+def _check(needed: Sequence[str] = NEEDED, what: str = "training") -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MachineError(
-            f"training needs {', '.join(missing)}, which this environment lacks. Install with"
+            f"{what} needs {', '.join(missing)}, which this environment lacks. Install with"
             " `pip install 'codelake[training]'`, or in a checkout run `make training`."
         )
 

@@ -26,6 +26,7 @@ from jobs.kernels.contamination import Item
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
 MOST_SOLUTIONS = 20  # of one item: APPS has up to hundreds that say the same
 
+_CHECK = re.compile(r"(?m)^def check\(")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _NOT_CALLED = {
     "assert",
@@ -57,6 +58,7 @@ class Layout(BaseModel):
     entry_point: str | None = None
     from_tests: str | None = None
     solutions: str | None = Field(None, description="key of a list of whole programs")
+    program: tuple[str, ...] = ()
 
     def fits(self, row: Mapping[str, Any]) -> bool:
         return all(key in row for key in self.has)
@@ -65,14 +67,21 @@ class Layout(BaseModel):
         parts = {name: _text(row, keys, "\n") for name, keys in self.parts.items()}
         programs = _programs(row, self.solutions) if self.solutions else []
         parts |= {f"solution {i}": program for i, program in enumerate(programs)}
+        entry_point = self._entry_point(row)
         known = [str(row[key]) for key in self.item if row.get(key) not in (None, "")]
         return Item(
             benchmark,
             "/".join(known) or str(place),
             {name: text for name, text in parts.items() if text.strip()},
             _text(row, self.code, "") if self.code else "\n".join(programs[:1]),
-            self._entry_point(row),
+            entry_point,
+            self._program(row, entry_point),
         )
+
+    def _program(self, row: Mapping[str, Any], entry_point: str) -> str:
+        """Tests of a function of this name; what only defines `check` is called, as HumanEval's layout wants it."""
+        tests = _text(row, self.program, "\n") if entry_point else ""
+        return f"{tests}\ncheck({entry_point})\n" if _CHECK.search(tests) else tests
 
     def _entry_point(self, row: Mapping[str, Any]) -> str:
         if self.entry_point:

@@ -7,8 +7,8 @@ document that is read several times has a place of its own. A sequence never mix
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import partial, reduce
 from itertools import groupby, pairwise
 from typing import Literal
 
@@ -21,6 +21,7 @@ from jobs.code.arrow import Rows, map_rows
 from jobs.corpus.tables import mixture, packed_pretrain, pretrain_tokens
 from jobs.kernels.packing import METHODS, Document, Ids
 from lakehouse.job import Inputs, Job, Params
+from lakehouse.table import Table
 
 
 class PackParams(Params):
@@ -30,11 +31,31 @@ class PackParams(Params):
     bucket_tokens: int = Field(ge=1, description="tokens that are packed at once")
 
 
-def pack(inputs: Inputs, params: PackParams) -> DataFrame:
-    chosen = inputs[mixture].select("doc_id", "part", "times", "tokens")
-    copies = chosen.withColumn("copy", F.explode(F.sequence(F.lit(1).cast("bigint"), F.col("times")))).drop("times")
-    ids = inputs[pretrain_tokens].select("doc_id", "input_ids", F.lit(None).cast("array<boolean>").alias("mask"))
-    return in_buckets(copies.join(ids, "doc_id"), params)
+def pack_job(name: str, about: str, mixture: Table, tokens: Sequence[Table], packed: Table, module: str) -> Job:
+    """Job `name`: the documents of `mixture`, whose ids are in one of `tokens`, as sequences. `module`: who chose the tables."""
+
+    def transform(inputs: Inputs, params: PackParams) -> DataFrame:
+        # Parts are spread over tables, so ids are found by the document alone.
+        ids = reduce(DataFrame.unionByName, [inputs[table].select("doc_id", "input_ids") for table in tokens])
+        masked = ids.withColumn("mask", F.lit(None).cast("array<boolean>"))
+        return in_buckets(repeated(inputs[mixture]).join(masked, "doc_id"), params)
+
+    return Job(
+        name,
+        about=about,
+        reads=(mixture, *tokens),
+        writes=(packed,),
+        params=PackParams,
+        transform=transform,
+        needs=(mixture,),
+        modules=(module,),
+    )
+
+
+def repeated(mixture: DataFrame) -> DataFrame:
+    """doc_id, part, tokens, copy: a row for each time that the mixture reads a document, the copies numbered from 1."""
+    copies = F.explode(F.sequence(F.lit(1).cast("bigint"), F.col("times")))
+    return mixture.select("doc_id", "part", "tokens", copies.alias("copy"))
 
 
 def in_buckets(rows: DataFrame, params: PackParams) -> DataFrame:
@@ -49,7 +70,7 @@ def in_buckets(rows: DataFrame, params: PackParams) -> DataFrame:
     # Sorting within partitions gives each bucket as one run, in an order that only ids decide.
     runs = placed.repartition("part", "bucket").sortWithinPartitions("part", "bucket", "rank", "doc_id", "copy")
     given = runs.select("part", "bucket", "doc_id", "input_ids", "mask")
-    columns = {column.name: column.type for column in packed_pretrain.columns}
+    columns = {column.name: column.type for column in packed_pretrain.columns}  # of every packed table
     return map_rows(given, columns, partial(_packed, params=params))
 
 
@@ -84,12 +105,6 @@ def _slices(column: pa.ListArray) -> Iterator[Ids]:
         yield flat[first:last]
 
 
-job = Job(
-    "corpus.pack",
-    about="training sequences of a fixed length",
-    reads=(mixture, pretrain_tokens),
-    writes=(packed_pretrain,),
-    params=PackParams,
-    transform=pack,
-    needs=(pretrain_tokens,),
+job = pack_job(
+    "corpus.pack", "training sequences of a fixed length", mixture, (pretrain_tokens,), packed_pretrain, __name__
 )

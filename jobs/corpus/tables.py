@@ -32,30 +32,38 @@ pretrain = Table(
     ),
 )
 
-pretrain_tokens = Table(
-    "silver.pretrain_tokens",
-    row="one document of gold.pretrain as token ids",
-    key=("doc_id",),
-    columns=(
-        DOC_ID,
-        Column("tokenizer", "string", "digest of the tokenizer that made the ids", checks=(matches("[0-9a-f]{16}"),)),
-        Column("middle", "boolean", "true when the document was rearranged to fill in its middle"),
-        Column("tokens", "bigint", "number of ids", unit="tokens", checks=(between(1, None),)),
-        Column("input_ids", "array<int>", "the ids, with the mark of the end behind them"),
-    ),
-)
 
-mixture = Table(
-    "gold.mixture",
-    row="one document that a mixture takes, and how often",
-    key=("doc_id",),
-    columns=(
-        DOC_ID,
-        Column("part", "string", "part of the mixture"),
-        Column("times", "bigint", "how often the document is read", checks=(between(1, None),)),
-        Column("tokens", "bigint", "its tokens, read once", unit="tokens", checks=(between(1, None),)),
-    ),
-)
+def tokens_of(name: str, documents: str) -> Table:
+    """A table of token ids, one row for each row of the table `documents`."""
+    return Table(
+        name,
+        row=f"one document of {documents} as token ids",
+        key=("doc_id",),
+        columns=(
+            DOC_ID,
+            Column(
+                "tokenizer", "string", "digest of the tokenizer that made the ids", checks=(matches("[0-9a-f]{16}"),)
+            ),
+            Column("middle", "boolean", "true when the document was rearranged to fill in its middle"),
+            Column("tokens", "bigint", "number of ids", unit="tokens", checks=(between(1, None),)),
+            Column("input_ids", "array<int>", "the ids, with the mark of the end behind them"),
+        ),
+    )
+
+
+def mixture_of(name: str, document: str) -> Table:
+    """A table of what a mixture takes."""
+    return Table(
+        name,
+        row=f"one {document} that a mixture takes, and how often",
+        key=("doc_id",),
+        columns=(
+            DOC_ID,
+            Column("part", "string", "part of the mixture"),
+            Column("times", "bigint", "how often the document is read", checks=(between(1, None),)),
+            Column("tokens", "bigint", "its tokens, read once", unit="tokens", checks=(between(1, None),)),
+        ),
+    )
 
 
 def packed(name: str) -> Table:
@@ -78,4 +86,10 @@ def packed(name: str) -> Table:
     )
 
 
+pretrain_tokens = tokens_of("silver.pretrain_tokens", "gold.pretrain")
+mixture = mixture_of("gold.mixture", "document")
 packed_pretrain = packed("gold.packed_pretrain")
+
+synthetic_tokens = tokens_of("silver.synthetic_tokens", "gold.synthetic")
+anneal_mixture = mixture_of("gold.anneal_mixture", "document")
+packed_anneal = packed("gold.packed_anneal")

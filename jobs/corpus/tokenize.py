@@ -20,6 +20,7 @@ from jobs.corpus.tables import pretrain, pretrain_tokens
 from jobs.kernels.encoder import Encoder
 from jobs.kernels.fim import FillInMiddle
 from lakehouse.job import Inputs, Job, Params
+from lakehouse.table import Table
 
 TEXTS_AT_ONCE = 64  # their ids are held as Python lists
 
@@ -81,15 +82,28 @@ def no_tokenizer(params: TokenizerParams, job: str) -> str | None:
     return None if params.tokenizer else f"not asked for: name a tokenizer with --set {job}.tokenizer=FOLDER"
 
 
-def tokenize(inputs: Inputs, params: TokenizeParams) -> DataFrame:
-    encoder = params.encoder()
-    assert encoder is not None  # else the job is idle
-    columns = {column.name: column.type for column in pretrain_tokens.columns}
-    fim = FillInMiddle(**params.fim.model_dump()) if params.fim.rate else None
-    return map_rows(
-        inputs[pretrain].select("doc_id", "text"),
-        columns,
-        partial(_encode, encoder=encoder, end=encoder.special(params.end), fim=fim),
+def tokenize_job(name: str, about: str, documents: Table, tokens: Table, module: str) -> Job:
+    """Job `name`: column `text` of `documents` as ids in `tokens`. `module`: where the tables are chosen."""
+
+    def transform(inputs: Inputs, params: TokenizeParams) -> DataFrame:
+        encoder = params.encoder()
+        assert encoder is not None  # else the job is idle
+        columns = {column.name: column.type for column in tokens.columns}
+        fim = FillInMiddle(**params.fim.model_dump()) if params.fim.rate else None
+        encode = partial(_encode, encoder=encoder, end=encoder.special(params.end), fim=fim)
+        return map_rows(inputs[documents].select("doc_id", "text"), columns, encode)
+
+    return Job(
+        name,
+        about=about,
+        reads=(documents,),
+        writes=(tokens,),
+        params=TokenizeParams,
+        transform=transform,
+        scope=("doc_id",),
+        modules=(module,),
+        measures=documents,
+        idle=partial(no_tokenizer, job=name),
     )
 
 
@@ -113,14 +127,4 @@ def _encode(batches: Iterator[pa.RecordBatch], encoder: Encoder, end: int, fim: 
                 }
 
 
-job = Job(
-    "corpus.tokenize",
-    about="documents as token ids",
-    reads=(pretrain,),
-    writes=(pretrain_tokens,),
-    params=TokenizeParams,
-    transform=tokenize,
-    scope=("doc_id",),
-    measures=pretrain,
-    idle=partial(no_tokenizer, job="corpus.tokenize"),
-)
+job = tokenize_job("corpus.tokenize", "documents as token ids", pretrain, pretrain_tokens, __name__)

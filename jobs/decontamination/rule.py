@@ -23,6 +23,12 @@ def worst(hits: DataFrame, key: str) -> DataFrame:
     )
 
 
+def functional(hits: DataFrame) -> DataFrame:
+    """Rows of a functional table as hits that `worst` takes."""
+    said = {"part": F.lit("tests"), "rule": F.lit("functional"), "share": F.lit(1.0)}
+    return hits.withColumns(said)
+
+
 def found() -> Column:
     """Of rows that `worst` was joined to from the left: the hit of those that hold an item."""
     there = F.col("benchmark_share").isNotNull()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 from pydantic import Field, computed_field, model_validator
@@ -25,20 +25,16 @@ from lakehouse.job import Inputs, Job, Output, Params
 from lakehouse.table import Table
 
 
-class DecontaminateParams(Params):
+class BenchmarkParams(Params):
     """Where the folders lie does not enter the digest; what is in them does."""
 
     placement: ClassVar[Mapping[str, Any]] = {"benchmarks": True}
 
     benchmarks: tuple[str, ...] = Field(description="folders with problem files; none searches for nothing")
     layouts: Mapping[str, Layout] = Field(description="how problem files are laid out")
-    width: int = Field(ge=1, le=MAX_WIDTH, description="words in sequence that are a hit")
-    shortest: int = Field(ge=1, description="words of a part that is matched whole, being shorter than `width`")
-    distinct: int = Field(ge=1, description="different words that a sequence must hold")
-    least_nodes: int = Field(ge=1, description="nodes of the syntax tree of a function whose form is looked for")
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> DecontaminateParams:
+    def _can_be_read(self) -> Self:
         self.files  # noqa: B018  raises where a folder is missing or holds a name that another one holds too
         return self
 
@@ -53,20 +49,35 @@ class DecontaminateParams(Params):
             found |= here
         return found
 
-    @property
-    def setting(self) -> Setting:
-        return Setting(self.width, self.shortest, self.distinct, self.least_nodes)
-
     def items(self) -> list[Item]:
         """Every item of every file. Raises ValueError for a file that no layout fits."""
         return [item for folder in self.benchmarks for item in load(Path(folder), self.layouts)]
+
+
+class DecontaminateParams(BenchmarkParams):
+    width: int = Field(ge=1, le=MAX_WIDTH, description="words in sequence that are a hit")
+    shortest: int = Field(ge=1, description="words of a part that is matched whole, being shorter than `width`")
+    distinct: int = Field(ge=1, description="different words that a sequence must hold")
+    least_nodes: int = Field(ge=1, description="nodes of the syntax tree of a function whose form is looked for")
+
+    def index(self) -> Index:
+        """What is looked for, made once for all corpora that a build searches for the same."""
+        made_for = self.canonical, self.benchmarks
+        if made_for not in _INDEX:
+            _INDEX.clear()
+            setting = Setting(self.width, self.shortest, self.distinct, self.least_nodes)
+            _INDEX[made_for] = Index.of(self.items(), setting)
+        return _INDEX[made_for]
+
+
+_INDEX: dict[tuple[str, tuple[str, ...]], Index] = {}
 
 
 def decontaminate_job(corpus: Corpus, tables: BenchmarkTables, *, entry_points: bool = False) -> Job:
     """`<corpus>.decontaminate`. `entry_points`: a definition with an item's name and arguments is a hit too."""
 
     def transform(inputs: Inputs, params: DecontaminateParams) -> Mapping[Table, DataFrame | Output]:
-        index = Index.of(params.items(), params.setting)
+        index = params.index()
         documents = inputs[corpus.documents].select(corpus.tables.key, corpus.text)
         columns = {column.name: column.type for column in tables.hits.columns}
         find = partial(_find, index=index, entry_points=entry_points)
@@ -85,7 +96,7 @@ def decontaminate_job(corpus: Corpus, tables: BenchmarkTables, *, entry_points: 
         scope=(corpus.tables.key,),
         modules=(corpus.module,),
         measures=corpus.documents,
-        idle=partial(_no_benchmark, name=corpus.name),
+        idle=partial(no_benchmark, job=f"{corpus.name}.decontaminate"),
     )
 
 
@@ -114,7 +125,8 @@ def _find(batches: Iterator[pa.RecordBatch], index: Index, entry_points: bool) -
             }
 
 
-def _no_benchmark(params: DecontaminateParams, name: str) -> str | None:
+def no_benchmark(params: BenchmarkParams, job: str) -> str | None:
+    """Why a job that compares with benchmarks has nothing to do, if so."""
     if params.benchmarks:
         return None
-    return f"no benchmark is configured: name folders with --set {name}.decontaminate.benchmarks=[FOLDER]"
+    return f"no benchmark is configured: name folders with --set {job}.benchmarks=[FOLDER]"

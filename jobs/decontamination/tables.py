@@ -54,3 +54,18 @@ def benchmark_tables(corpus: str, key: Column, document: str) -> BenchmarkTables
         ),
     )
     return BenchmarkTables(items, hits)
+
+
+def functional_table(corpus: str, key: Column, document: str) -> Table:
+    """`silver.<corpus>_functional_hits`."""
+    return Table(
+        f"silver.{corpus}_functional_hits",
+        row=f"one benchmark item whose tests a function of one {document} passes",
+        key=(key.name, "benchmark", "item"),
+        columns=(
+            key,
+            *_ITEM,
+            Column("entry_point", "string", "the function that passes"),
+            Column("arguments", "bigint", "how many it was called with", checks=(between(0, None),)),
+        ),
+    )

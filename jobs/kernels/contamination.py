@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -37,13 +37,17 @@ _ARGUMENT = re.compile(r"^\s*\**(\w+)")
 
 @dataclass(frozen=True)
 class Item:
-    """One problem of one benchmark. `parts`: its texts by name; `code`: Python that solves it, "" where there is none."""
+    """One problem of one benchmark. `parts`: its texts by name; `code`: Python that solves it, "" where there is none.
+
+    `program`: Python that judges a function called `entry_point`; "" where there is none.
+    """
 
     benchmark: str
     item: str
     parts: Mapping[str, str]
     code: str = ""
     entry_point: str = ""
+    program: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class _Part:
 class Index:
     """Everything that is looked for. Picklable; about 20 MB for HumanEval, MBPP and CRUXEval with their variants."""
 
-    items: tuple[Item, ...]
+    items: tuple[Item, ...]  # their texts left out: what is looked for is in the rest
     sequences: Sequences
     owners: tuple[tuple[int, ...], ...]  # by sequence: places in `parts`
     parts: tuple[_Part, ...]
@@ -94,16 +98,19 @@ class Index:
     def of(items: Sequence[Item], setting: Setting) -> Index:
         parts: list[_Part] = []
         owners: dict[tuple[bytes, ...], list[int]] = {}
+        known: dict[str, tuple[str, list[tuple[bytes, ...]]]] = {}  # variants of a benchmark say much the same
         for i, item in enumerate(items):
             for name, text in item.parts.items():
-                rule, found = sequences_of(text, setting)
+                if text not in known:
+                    known[text] = sequences_of(text, setting)
+                rule, found = known[text]
                 if not found:
                     continue
                 for sequence in found:
                     owners.setdefault(sequence, []).append(len(parts))
                 parts.append(_Part(i, name, rule, len(found)))
         return Index(
-            tuple(items),
+            tuple(replace(item, parts=dict.fromkeys(item.parts, ""), code="", program="") for item in items),
             Sequences.of(owners),
             tuple(map(tuple, owners.values())),
             tuple(parts),

@@ -93,12 +93,15 @@ class Forms:
         """
         names: dict[str, tuple[int, ...]] = {}
         outlines: set[tuple[int, int]] = set()
+        owners: dict[str, list[int]] = {}  # variants of a benchmark have much the same solutions
         for i, source in enumerate(sources):
+            owners.setdefault(source, []).append(i)
+        for source, places in owners.items():
             for node in _definitions(source):
                 form, nodes = form_of(node)
                 if nodes < least_nodes:
                     continue
-                names[form] = tuple(dict.fromkeys((*names.get(form, ()), i)))
+                names[form] = tuple(sorted({*names.get(form, ()), *places}))
                 outlines |= {_outline(text) for text in (ast.get_source_segment(source, node) or "", _bare(node))}
         kept = sorted(pair for pair in outlines if 0 < pair[0] <= MAX_OUTLINE)
         powers = np.zeros(max((length for length, _ in kept), default=0) + 1, np.uint64)
@@ -211,18 +214,13 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-class _Bare(ast.NodeTransformer):
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = None
-        return node
-
-
 def _bare(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """The definition as Python writes it, without decorators and annotations."""
-    copied = ast.parse(ast.unparse(node)).body[0]
-    assert isinstance(copied, ast.FunctionDef | ast.AsyncFunctionDef)
-    copied.decorator_list, copied.returns = [], None
-    return ast.unparse(_Bare().visit(copied))
+    """The definition as Python writes it, without decorators and annotations, which the tree loses too."""
+    node.decorator_list, node.returns = [], None
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.arg):
+            inner.annotation = None
+    return ast.unparse(node)
 
 
 def _outline(source: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from jobs.kernels.arrays import compiled, documents, frozen
 
-WORD = re.compile(rb"[\xe3-\xe9][\x80-\xbf]*|(?:[A-Za-z0-9_]|[\xc3-\xe1\xea-\xee\xf0-\xf4][\x80-\xbf]*)+")
+WORD = re.compile(rb"[\xe3-\xe9][\x80-\xbf]*|(?:[A-Za-z0-9_]+|[\xc3-\xe1\xea-\xee\xf0-\xf4][\x80-\xbf]*)+")
 
 MAX_WIDTH = 31  # words in a sequence; the kernel keeps a ring of this many and one more
 MAX_HITS = 1 << 16  # per batch of one call: a text with more is found out many times over
@@ -57,7 +57,7 @@ Index = npt.NDArray[np.int64]
 
 def words(text: bytes) -> list[bytes]:
     """The words of a text, lower-cased, in order."""
-    return [match[0].lower() for match in WORD.finditer(text)]
+    return WORD.findall(text.lower())  # bytes: ASCII alone
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.corpus.pack import PackParams as Packing
-from jobs.corpus.pack import in_buckets
-from jobs.sft.tables import packed_stages, sft_cut, sft_tokens
+from jobs.corpus.pack import in_buckets, repeated
+from jobs.sft.tables import packed_stages, sft_cut, sft_mixture, sft_tokens
 from lakehouse.job import Inputs, Job, Params
 from lakehouse.table import Table
 
@@ -44,19 +44,15 @@ def pack(inputs: Inputs, params: PackParams) -> Mapping[Table, DataFrame]:
     long = shown.where(F.col("tokens") > F.col("length"))
     cut = long.select("doc_id", "stage", "tokens", F.when(learns, F.col("length")).otherwise(0).alias("kept"))
     fits = shown.where(learns).select(
-        "doc_id",
-        "stage",
-        F.concat(F.lit("sft_stage"), "stage").alias("part"),
-        F.size("ids").cast("bigint").alias("tokens"),
-        F.col("ids").alias("input_ids"),
-        "mask",
+        "doc_id", "stage", F.size("ids").cast("bigint").alias("tokens"), F.col("ids").alias("input_ids"), "mask"
     )
+    mixed = repeated(inputs[sft_mixture]).drop("tokens").join(fits, "doc_id")
     made: dict[Table, DataFrame] = {sft_cut: cut}
     for stage, table in packed_stages.items():
         packing = Packing(
             length=params.lengths[stage], method="best_fit", seed=params.seed, bucket_tokens=params.bucket_tokens
         )
-        made[table] = in_buckets(fits.where(F.col("stage") == stage).drop("stage"), packing)
+        made[table] = in_buckets(mixed.where(F.col("stage") == stage).drop("stage"), packing)
     return made
 
 
@@ -67,9 +63,9 @@ def _stage() -> Column:
 job = Job(
     "sft.pack",
     about="training sequences of conversations",
-    reads=(sft_tokens,),
+    reads=(sft_mixture, sft_tokens),
     writes=(sft_cut, *packed_stages.values()),
     params=PackParams,
     transform=pack,
-    needs=(sft_tokens,),
+    needs=(sft_mixture,),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.corpus.tables import packed
+from jobs.corpus.tables import mixture_of, packed
 from jobs.decisions.tables import VERDICT
 from jobs.decontamination.tables import benchmark_tables
 from jobs.dedup.tables import duplicate_tables
@@ -127,9 +127,11 @@ sft_tokens = Table(
     ),
 )
 
+sft_mixture = mixture_of("gold.sft_mixture", "conversation")
+
 sft_cut = Table(
     "silver.sft_cut",
-    row="one conversation that is longer than the sequences of its stage",
+    row="one conversation that is longer than the sequences of its stage, whether the mixture takes it or not",
     key=("doc_id",),
     columns=(
         DOC_ID,

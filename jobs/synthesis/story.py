@@ -20,6 +20,17 @@ _TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
         "SELECT cluster, kept, duplicate_of, jaccard, members FROM silver.synthetic_duplicates WHERE sample_id = ?",
         ("sample_id",),
     ),
+    "silver.synthetic_benchmark_hits": (
+        (
+            'SELECT benchmark, item, part, rule, share, start, "end", matched FROM silver.synthetic_benchmark_hits'
+            " WHERE sample_id = ? ORDER BY benchmark, item, part, rule LIMIT 20"
+        ),
+        ("sample_id",),
+    ),
+    "silver.synthetic_functional_hits": (
+        "SELECT benchmark, item, entry_point FROM silver.synthetic_functional_hits WHERE sample_id = ? ORDER BY ALL LIMIT 20",
+        ("sample_id",),
+    ),
     "bronze.teacher_requests": (
         (
             "SELECT q.step, q.request_id, q.template, q.model, a.status, a.finish, a.problem, a.tokens_in, a.tokens_out, a.money"

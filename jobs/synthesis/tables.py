@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jobs.corpus.tables import DOC_ID
 from jobs.decisions.tables import VERDICT
+from jobs.decontamination.tables import benchmark_tables, functional_table
 from jobs.dedup.tables import duplicate_tables
 from lakehouse.table import Column, Table, between, matches, one_of
 
@@ -148,6 +149,8 @@ synthetic_samples = Table(
 
 near = duplicate_tables("synthetic", SAMPLE_ID, document="sample")
 synthetic_duplicates = near.duplicates
+synthetic_benchmarks = benchmark_tables("synthetic", SAMPLE_ID, "sample")
+synthetic_functional = functional_table("synthetic", SAMPLE_ID, "sample")
 
 synthetic_decisions = Table(
     "silver.synthetic_decisions",

@@ -16,7 +16,7 @@ from lakehouse.lake import Lake
 
 ROWS, SAMPLES, GOLD = "bronze.instructions", "silver.sft_samples", "gold.sft"
 DUPLICATES, HITS, DECISIONS = "silver.sft_duplicates", "silver.sft_benchmark_hits", "silver.sft_decisions"
-TOKENS, CUT = "silver.sft_tokens", "silver.sft_cut"
+TOKENS, CUT, MIXTURE = "silver.sft_tokens", "silver.sft_cut", "gold.sft_mixture"
 SHOWN = 20  # most rows of one table that are told
 
 # What is told of a conversation, in the order of the work: table, columns. Messages themselves are not: `codelake sql` shows them.
@@ -29,6 +29,7 @@ _TOLD = (
     (GOLD, ("stage", "turns", "bytes")),
     (TOKENS, ("tokens", "targets", "tokenizer")),
     (CUT, ("tokens", "kept")),
+    (MIXTURE, ("part", "times")),
 )
 
 
@@ -52,7 +53,8 @@ def sample(lake: Lake, what: str) -> dict[str, Any] | None:
     pins = [pin for pin in shelf.releases() if pin["table"] == GOLD and _holds(shelf, pin, sample_id)]
     if pins:
         told[ops.releases.name] = [{key: pin[key] for key in ("release", "table", "version")} for pin in pins]
-    return {"verdict": _verdict(told), "sample_id": sample_id, **told}
+    mixed = MIXTURE in told or not shelf.columns(MIXTURE)
+    return {"verdict": _verdict(told, mixed=mixed), "sample_id": sample_id, **told}
 
 
 def _meant(shelf: Shelf, what: str) -> tuple[str | None, list[Row]]:
@@ -80,9 +82,11 @@ def _holds(shelf: Shelf, pin: Row, sample_id: str) -> bool:
     return bool(shelf.rows(GOLD, "doc_id = ?", [sample_id], ["doc_id"], version=pin["version"], limit=1))
 
 
-def _verdict(told: dict[str, Any]) -> str:
-    """Where the conversation ended, and by what."""
+def _verdict(told: dict[str, Any], *, mixed: bool) -> str:
+    """Where the conversation ended, and by what. `mixed`: the mixture takes it, or there is none yet."""
     if GOLD in told:
+        if TOKENS in told and not mixed:
+            return f"kept: in {GOLD}; not in {MIXTURE}, which takes others of its part"
         cut = told.get(CUT, [{"kept": None}])[0]["kept"]
         packed = {None: "", 0: "; left out of the sequences: no answer within their length"}
         return f"kept: in {GOLD}{packed.get(cut, f'; cut to {cut} tokens')}"

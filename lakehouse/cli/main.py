@@ -25,6 +25,8 @@ COMMANDS = {
     "dedup": ("dedup", "dedup"),
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),
+    "refetch": ("jobs.code.cli", "refetch"),
+    "picture": ("jobs.pictures.cli", "picture"),
     "web": ("jobs.web.cli", "web"),
     "synthesis": ("jobs.synthesis.cli", "synthesis"),
     "release": ("release", "release"),
@@ -37,6 +39,7 @@ COMMANDS = {
     "lineage": ("training.cli", "lineage"),
     "evaluate": ("training.cli", "evaluate"),
     "ablate": ("training.cli", "ablate"),
+    "perplexity": ("training.cli", "perplexity"),
 }
 
 

@@ -93,11 +93,15 @@ def verify(name: str, lake_root: str) -> None:
 @click.argument("name")
 @reads_lake
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the card goes; default stdout.")
-def card(name: str, lake_root: str, out: Path | None) -> None:
+@click.option(
+    "--croissant", is_flag=True, help="Croissant 1.0 metadata (JSON-LD) instead; put it into the lake's root."
+)
+def card(name: str, lake_root: str, out: Path | None, croissant: bool) -> None:
     """Write the data card: sources, licences, what was left out and why, mixture, how it was made. Markdown."""
-    from lakehouse.report.card import card as write
+    from lakehouse.report import card as cards
+    from lakehouse.report import croissant as metadata
 
-    text = write(existing(lake_root), name)
+    text = (metadata.croissant if croissant else cards.card)(existing(lake_root), name)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -105,6 +109,21 @@ def card(name: str, lake_root: str, out: Path | None) -> None:
         out.write_text(text, "utf-8")
     except OSError as error:
         raise StorageError(f"{out}: {error.strerror}. Name a file in a folder that can be written.") from error
+
+
+@release.command()
+@click.argument("name")
+@reads_lake
+@click.option(
+    "--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True, metavar="URI", help="Such as sqlite:///mlflow.db."
+)
+@click.option("--experiment", default="codelake-releases", show_default=True)
+def log(name: str, lake_root: str, tracking_uri: str, experiment: str) -> None:
+    """Put a release into MLflow: its tables as data sets, rows and tokens as metrics, card and Croissant metadata."""
+    from lakehouse.report.tracked import log as put
+
+    run, known = put(existing(lake_root), name, tracking_uri, experiment)
+    click.echo(f"{name}: {'is there already as' if known else 'logged as'} run {run}")
 
 
 @release.command()
@@ -125,12 +144,19 @@ def diff(first: str, second: str, lake_root: str, json_: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @reads_lake
 @click.option("--layout", required=True, metavar="LAYOUT", help="How rows are laid out; a wrong name lists all.")
-@click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["parquet", "jsonl", "mds", "megatron"]), default="parquet", show_default=True
+)
 def export(name: str, file: Path, lake_root: str, layout: str, form: str) -> None:
-    """Write a release to FILE in a layout that others read, such as opc-sft-stage2 or opc-fineweb."""
-    from lakehouse.release_export import export as write
+    """Write a release to FILE in a layout that others read, such as opc-sft-stage2 or opc-fineweb.
 
-    done = write(existing(lake_root), name, layout, file, form)
+    mds and megatron write packed sequences into a folder: LAYOUT is then the table, such as gold.packed_pretrain. Where FILE
+    is a folder that is there, the file in it is called as the released data set calls its split.
+    """
+    from lakehouse import release_export, release_sequences
+
+    made = release_sequences.export if form in release_sequences.FORMATS else release_export.export
+    done = made(existing(lake_root), name, layout, file, form)
     left_out = f"; {done.left_out:,} that the layout cannot say are not in it" if done.left_out else ""
     click.echo(f"{done.path}: {done.rows:,} rows{left_out}")
 

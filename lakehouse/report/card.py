@@ -38,10 +38,20 @@ def _documents(by: str) -> Part:
 _CONVERSATIONS = """SELECT stage::VARCHAR AS stage, source, coalesce(licence, 'unknown') AS licence,
     count(*) AS conversations, sum(turns)::BIGINT AS turns, sum(bytes)::BIGINT AS "bytes of text"
     FROM r."gold.sft" GROUP BY ALL ORDER BY stage, source, licence"""
-_MIXTURE = """SELECT part, count(*) AS documents, sum(times * tokens)::BIGINT AS "tokens read",
-    round(100 * sum(times * tokens) / sum(sum(times * tokens)) OVER (), 3) AS "share %",
-    round(sum(times * tokens) / sum(tokens), 3) AS epochs
-    FROM r."gold.mixture" GROUP BY part ORDER BY "tokens read" DESC, part"""
+
+
+def _mixture(table: str, what: str) -> Part:
+    query = f"""SELECT part, count(*) AS documents, sum(times)::BIGINT AS "documents read",
+        round(100 * sum(times) / sum(sum(times)) OVER (), 3) AS "of documents %",
+        sum(times * tokens)::BIGINT AS "tokens read",
+        round(100 * sum(times * tokens) / sum(sum(times * tokens)) OVER (), 3) AS "share %",
+        round(sum(times * tokens) / sum(tokens), 3) AS epochs
+        FROM r."{table}" GROUP BY part ORDER BY "tokens read" DESC, part"""
+    return Part(f"The mixture of {what} as realised", (table,), query)
+
+
+_SAMPLES = """SELECT kind, language, coalesce(seed_licence, 'unknown') AS "licence of the seed", model, terms,
+    count(*) AS samples, sum(bytes)::BIGINT AS "bytes of text" FROM r."gold.synthetic" GROUP BY ALL ORDER BY samples DESC, 1, 2, 3, 4, 5"""
 
 
 def _sequences(table: str) -> Part:
@@ -68,18 +78,46 @@ def _benchmarks(corpus: str, what: str, key: str) -> Part:
     return Part(f"Benchmarks that the {what} was searched for", (items, hits), query)
 
 
+def _benchmark_sources(corpus: str, what: str, key: str, documents: str) -> Part:
+    hits = f"silver.{corpus}_benchmark_hits"
+    query = f"""SELECT source, benchmark, count(DISTINCT item) AS "items found", count(DISTINCT {key}) AS documents
+        FROM r."{hits}" JOIN r."{documents}" USING ({key}) GROUP BY ALL ORDER BY documents DESC, source, benchmark"""
+    return Part(f"Benchmark items found in the {what}, by source", (hits, documents), query)
+
+
+def _benchmark_items(corpus: str, what: str, key: str) -> Part:
+    hits = f"silver.{corpus}_benchmark_hits"
+    query = f"""SELECT benchmark, item, count(DISTINCT {key}) AS documents,
+        array_to_string(list_sort(list_distinct(array_agg(part || ' by ' || rule))), ', ') AS found
+        FROM r."{hits}" GROUP BY benchmark, item ORDER BY documents DESC, benchmark, item"""
+    return Part(f"Benchmark items found in the {what}, by item", (hits,), query)
+
+
+_FUNCTIONAL = """SELECT benchmark, item, count(*) AS samples FROM r."silver.synthetic_functional_hits"
+    GROUP BY ALL ORDER BY samples DESC, benchmark, item"""
+
+# Corpus in the names of its tables, what it is, its key, and the table that says where a document came from.
 _CORPORA = (
-    ("code", "source code", "content_id"),
-    ("web", "web", "content_id"),
-    ("sft", "instruction data", "sample_id"),
+    ("code", "source code", "content_id", "silver.code_files"),
+    ("web", "web", "content_id", "silver.web_documents"),
+    ("sft", "instruction data", "sample_id", "silver.sft_samples"),
+    ("synthetic", "synthetic samples", "sample_id", "silver.synthetic_samples"),
 )
 PARTS = (
     *map(_documents, ("source", "language", "licence")),
     Part("Conversations by stage and source", ("gold.sft",), _CONVERSATIONS),
-    Part("The mixture as realised", ("gold.mixture",), _MIXTURE),
-    *map(_sequences, ("gold.packed_pretrain", "gold.packed_sft_stage1", "gold.packed_sft_stage2")),
-    *(_left_out(corpus, what) for corpus, what, _ in _CORPORA),
-    *(_benchmarks(*said) for said in _CORPORA),
+    Part("Synthetic samples by kind", ("gold.synthetic",), _SAMPLES),
+    _mixture("gold.mixture", "pretraining"),
+    _mixture("gold.anneal_mixture", "annealing"),
+    _mixture("gold.sft_mixture", "instruction data"),
+    *map(
+        _sequences, ("gold.packed_pretrain", "gold.packed_anneal", "gold.packed_sft_stage1", "gold.packed_sft_stage2")
+    ),
+    *(_left_out(corpus, what) for corpus, what, *_ in _CORPORA),
+    *(_benchmarks(*said[:3]) for said in _CORPORA),
+    *(_benchmark_sources(*said) for said in _CORPORA),
+    *(_benchmark_items(*said[:3]) for said in _CORPORA),
+    Part("Benchmark items whose tests synthetic functions pass", ("silver.synthetic_functional_hits",), _FUNCTIONAL),
 )
 
 

@@ -34,6 +34,7 @@ _CORPORA = (
     _Corpus("gold.pretrain", "corpus = 'code'", "silver.code_decisions", "content_id", "silver.code_sample"),
     _Corpus("gold.pretrain", "corpus = 'web'", "silver.web_decisions", "content_id"),
     _Corpus("gold.sft", "true", "silver.sft_decisions", "sample_id"),
+    _Corpus("gold.synthetic", "true", "silver.synthetic_decisions", "sample_id"),
 )
 _OTHER_SIDE = {
     "lost": ("a", "b"),

@@ -7,7 +7,7 @@ with Views(lake) as views:
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,16 +23,17 @@ from lakehouse.lake import Lake
 class Views:
     """Each table is opened once, so that all answers are about the same versions. Larger work spills to a scratch folder.
 
-    Cost: the footer of every data file, read once. Raises ConfigError for a table that plain Parquet readers misread.
+    Cost: the footer of every data file of the tables in `only` (null: all), read once. Raises ConfigError for a table that
+    plain Parquet readers misread.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, only: Collection[str] | None = None) -> None:
         self.lake = lake
         self.tables: dict[str, DeltaTable] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="codelake-")
         self._database = duck.connect(self._scratch.name)
         for table in registry.tables():
-            opened = lake.open(table)
+            opened = lake.open(table) if only is None or table.name in only else None
             if opened is not None:
                 self._add(table.name, opened)
 

@@ -32,7 +32,7 @@ def plan(folder: Path, **arms: str) -> AblationConfig:
     said: dict[str, Any] = {}
     for arm, text in arms.items():
         write_deltalake(str(folder / arm), pa.table({"doc_id": [f"d{n}" for n in range(20)], "text": [text] * 20}))
-        said[arm] = {"stages.pretrain.parts.code.table": str(folder / arm)}
+        said[arm] = {f"stages.{stage}.parts.code.table": str(folder / arm) for stage in ("pretrain", "anneal")}
     return AblationConfig(about="a question", profile="tiny", seeds=[1, 2], measure=["humaneval"], arms=said)
 
 
@@ -59,8 +59,6 @@ def test_the_arm_that_has_read_such_code_wins(tmp_path: Path) -> None:
     }
     (tmp_path / "humaneval.jsonl").write_text(json.dumps(row) + "\n")
     said = plan(tmp_path, code=SOLUTION, prose="Nobody knows what this is about, least of all we. ")
-    for arm in said.arms.values():  # both stages of the profile read the arm's table
-        arm["stages.anneal.parts.code.table"] = arm["stages.pretrain.parts.code.table"]
     lines: list[str] = []
     for _ in range(2):  # the second time, nothing is trained
         lines.clear()
@@ -138,44 +136,10 @@ def test_the_queries_of_every_ablation_fit_the_tables(name: str) -> None:
         assert all(ask(query) == [] for query in asked)
 
 
-def test_levels_of_deduplication_are_what_they_say() -> None:
-    """Four contents: b is near a, c fails a rule. Repository big holds a, b, d; small a, b; other d twice."""
-    hits = {"a": [], "b": ["near_duplicate"], "c": ["long_line"], "d": []}
-    occurrences = [
-        ("big", "a"),
-        ("big", "b"),
-        ("big", "d"),
-        ("small", "a"),
-        ("small", "b"),
-        ("other", "d"),
-        ("other", "c"),
-    ]
-    given = {
-        "silver_code_texts": [{"content_id": name, "text": f"text of {name}"} for name in hits],
-        "bronze_code_files": [{"repo": repo, "path": name, "content_id": name} for repo, name in occurrences],
-        "silver_code_decisions": [
-            {"content_id": name, "keep": not rules, "hits": [{"rule": rule} for rule in rules]}
-            for name, rules in hits.items()
-        ],
-    }
-    found = {arm: sorted(row[0] for row in ask(asked[0], **given)) for arm, asked in queries("dedup_level").items()}
-    assert found == {
-        "raw": ["a", "a", "b", "b", "d", "d"],
-        "exact": ["a", "b", "d"],
-        "file": ["a", "d"],
-        "repository": ["a", "b", "d", "d"],
-    }
-
-
-def test_equal_chunks_stay_once() -> None:
-    head = "h" * 4096
-    texts = {"a": head + "one", "b": head + "two"}
-    given = {
-        "silver_code_texts": [{"content_id": name, "text": text} for name, text in texts.items()],
-        "silver_code_decisions": [{"content_id": name, "keep": True, "hits": []} for name in texts],
-    }
-    both = queries("chunk_level")["file_and_chunk"][0]
-    assert sorted(ask(both, **given)) == [("a", head), ("a", "one"), ("b", "two")]
+def test_a_query_asks_for_what_its_arm_says() -> None:
+    given = {"gold_pretrain": [{"doc_id": f"{stars}", "text": "x", "stars": stars} for stars in (None, 4, 5, 6)]}
+    (asked,) = set(queries("stars")["five_stars"])
+    assert sorted(ask(asked, **given)) == [("5", "x"), ("6", "x")]
 
 
 def test_intervals_are_students() -> None:

@@ -27,6 +27,7 @@ LAYOUTS: dict[str, dict[str, str]] = {
     # Our name to the file's, as the releases have them. SkyPile says nothing of a page but its text.
     "fineweb": {"text": "text", "url": "url", "fetched_at": "date", "dump": "dump"},
     "skypile": {"text": "text"},
+    "opc-fineweb": {"text": "text", "url": "url", "dump": "dump"},  # OpenCoder's code and math pages
     "automathtext": {"text": "text", "url": "url", "fetched_at": "date"},
 }
 
@@ -47,7 +48,7 @@ class WebSource(BaseModel):
     kind: Kind = Field(description="warc reads WARC and WET files, parquet rows of pages")
     location: str = Field(min_length=1, description="file, folder or URI")
     index: str | None = Field(default=None, description="warc only: a CDX or CDXJ file; only what it names is read")
-    layout: Literal["fineweb", "skypile", "automathtext"] | None = Field(
+    layout: Literal["fineweb", "skypile", "automathtext", "opc-fineweb"] | None = Field(
         default=None, description="parquet only: the columns of a release"
     )
     columns: dict[str, str] = Field(default={}, description="parquet only: our name to the file's, over the layout's")

@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.bench import corpus
 
 HERE = Path(__file__).parent
-SECONDS = 900  # for one environment; the largest has 400 MB
+SECONDS = 900  # for one environment
 EVERYTHING = 10**9
 
 
@@ -62,6 +62,16 @@ PEERS = (
         kernel={256: 8, 2048: 4},
         whole={256: 16, 2048: 4},
     ),
+)
+
+BINPACKING = Peer("binpacking", ("binpacking==2.0.1", "numpy==2.4.6", "pyarrow==25.0.1"), kernel={}, whole={})
+
+# Not compared with: they read what is exported.
+LAYOUTS = Peer(
+    "layouts",
+    ("mosaicml-streaming==0.13.0", "megatron-core==0.16.1", "mlcroissant==1.1.1", "pyarrow==25.0.1"),
+    kernel={},
+    whole={},
 )
 
 

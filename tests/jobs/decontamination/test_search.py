@@ -13,14 +13,18 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.kernels.contamination import Index
+from jobs.synthesis import decide as synthesis_decide
+from jobs.synthesis import decontaminate as synthesis_decontaminate
+from jobs.synthesis import functional
+from jobs.synthesis.tables import synthetic_benchmarks, synthetic_decisions, synthetic_functional, synthetic_samples
 from jobs.web import decide, decontaminate
 from jobs.web.tables import web_benchmarks, web_documents
 from lakehouse import planted
 from lakehouse.config import load
-from lakehouse.errors import ConfigError
+from lakehouse.errors import ConfigError, MachineError
 from lakehouse.job import Output
 from lakehouse.registry import graph
+from lakehouse.sandbox import Limits, Sandbox
 from tests.jobs.code.given import GivenInputs, computed
 
 PROBLEM = planted.benchmark()
@@ -72,6 +76,105 @@ def test_a_page_that_quotes_a_problem_is_found_and_dropped(
     assert "benchmark" not in {h["rule"] for h in by_id[named(PLAIN)]["hits"]}
 
 
+SOLVED = (PROBLEM["prompt"] + PROBLEM["canonical_solution"]).replace("readings", "values")
+SAME_NAME = "Take this:\n\ndef warmest_stretch(readings, days):\n    return max(readings[:days])\n"
+
+
+def _sample(text: str, **more: Any) -> dict[str, Any]:
+    return {"sample_id": named(text), "text": text, "accepted": True, "reason": "", "detail": "", **more}
+
+
+@pytest.mark.spark
+def test_a_sample_that_repeats_a_problem_or_only_its_signature_stays_out_of_gold(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    folder = planted.make_benchmarks(tmp_path)
+    asked = params("synthesis.decontaminate", f"synthesis.decontaminate.benchmarks=[{folder}]")
+    given = {synthetic_samples: [_sample(text) for text in (SOLVED, SAME_NAME, PLAIN)]}
+    hits = computed(synthesis_decontaminate.job.transform(GivenInputs(spark, given), asked)[synthetic_benchmarks.hits])
+    assert {(hit["sample_id"], hit["rule"]) for hit in hits} == {
+        (named(SOLVED), "ngram"),
+        (named(SOLVED), "form"),
+        (named(SAME_NAME), "entry_point"),
+    }
+    passed = [
+        {"sample_id": named(PLAIN), "benchmark": "planted", "item": "planted/0", "entry_point": "f", "arguments": 2}
+    ]
+    for more, kept in (({}, {named(PLAIN)}), ({synthetic_functional: passed}, set())):
+        inputs = GivenInputs(spark, {**given, synthetic_benchmarks.hits: hits, **more})
+        outputs = synthesis_decide.decide(inputs, params("synthesis.decide"))
+        decided = computed(outputs[synthetic_decisions])
+        assert {row["sample_id"] for row in decided if row["keep"]} == kept
+    said = {row["sample_id"]: row["hits"] for row in decided}
+    assert said[named(PLAIN)][0]["detail"] == "planted planted/0: tests by functional"
+
+
+REWRITTEN = """def hottest(x, n):
+    sums = [sum(x[i : i + n]) for i in range(len(x) - n + 1)]
+    return sums.index(max(sums)) if n > 0 and sums else None
+"""
+
+
+@pytest.mark.spark
+def test_a_function_that_passes_a_problems_tests_is_found_however_it_is_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    try:
+        Sandbox(Limits.default()).close()
+    except MachineError as error:
+        pytest.skip(f"no sandbox on this machine: {error}")
+    folder = planted.make_benchmarks(tmp_path)
+    asked = params(
+        "synthesis.functional", f"synthesis.functional.benchmarks=[{folder}]", "synthesis.functional.tasks=1"
+    )
+    functions = {
+        "hottest": REWRITTEN,
+        "wrong": "def wrong(x, n):\n    return 0\n",
+        "one": "def one(x):\n    return 4\n",
+        "warmest_stretch": PROBLEM["prompt"] + PROBLEM["canonical_solution"],
+        "broken": "def broken(x, n:\n",
+    }
+    rows = [_sample(name, code=code, entry_point=name) for name, code in functions.items()]
+    rows.append(_sample("rejected", code=REWRITTEN, entry_point="hottest") | {"accepted": False})
+    found = computed(functional.functional(GivenInputs(spark, {synthetic_samples: rows}), asked))
+    assert {(row["sample_id"], row["entry_point"], row["arguments"]) for row in found} == {
+        (named("hottest"), "hottest", 2),
+        (named("warmest_stretch"), "warmest_stretch", 2),
+    }
+    assert {(row["benchmark"], row["item"]) for row in found} == {("planted", "planted/0")}
+
+
+@pytest.mark.parametrize(
+    ("code", "takes"),
+    [
+        ("def f(a, b=1, *, c=2): ...", (1, 2)),
+        ("def f(a, /, *rest): ...", (1, functional.ANY)),
+        ("def f(a, *, needed): ...", None),
+        ("def g(a): ...", None),
+        ("def f(:", None),
+        ("def f(): ...\ndef f(a): ...", (1, 1)),
+    ],
+)
+def test_how_many_arguments_a_function_takes(code: str, takes: tuple[int, int] | None) -> None:
+    assert functional.arity(code, "f") == takes
+
+
+def test_running_the_tests_of_benchmarks_is_off_by_default() -> None:
+    assert functional.job.idle is not None
+    assert "--set synthesis.functional.benchmarks=[FOLDER]" in str(functional.job.idle(params("synthesis.functional")))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "solved"), [("humaneval/HumanEval", 164), ("mbpp/mbpp", 974), ("mbpp/mbpp_sanitized", 427)]
+)
+def test_real_items_come_with_the_tests_that_judge_them(shared: Path, benchmark: str, solved: int) -> None:
+    folder = shared / "benchmarks"
+    asked = params("synthesis.functional", f"synthesis.functional.benchmarks=[{folder}]")
+    items = [item for item in asked.items() if item.benchmark == benchmark]
+    assert len([item for item in items if item.program and item.entry_point in item.program]) == solved
+    assert sum(functional.arity(item.code, item.entry_point) is not None for item in items) >= 0.98 * solved
+
+
 def test_what_problem_files_say_enters_the_digest_and_where_they_lie_does_not(tmp_path: Path) -> None:
     folders = [planted.make_benchmarks(tmp_path / name) for name in ("here", "there")]
     here, there = (params("code.decontaminate", f"code.decontaminate.benchmarks=[{folder}]") for folder in folders)
@@ -97,7 +200,7 @@ def test_a_folder_that_is_missing_and_a_name_that_comes_twice_are_refused_before
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_of_a_real_benchmark_every_item_is_looked_for(shared: Path) -> None:
     asked = params("code.decontaminate", f"code.decontaminate.benchmarks=[{shared / 'benchmarks' / 'humaneval'}]")
-    index = Index.of(asked.items(), asked.setting)
+    index = asked.index()
     sought = dict(zip((item.item for item in index.items), index.sought(), strict=True))
     assert len(sought) == 164
     assert all("prompt" in parts for parts in sought.values())

@@ -6,11 +6,9 @@ index = Index.of([Item("toy", "0", {"prompt": ..., "solution": ...}, code)], Set
 
 from __future__ import annotations
 
-import ast
 import json
 import pickle
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +20,7 @@ from hypothesis import strategies as st
 from jobs.corpus.benchmarks import Layout, load
 from jobs.kernels.contamination import Hit, Index, Item, Setting, sequences_of
 from jobs.kernels.phrases import MAX_WIDTH, Sequences, words
+from tests.jobs.kernels.copies import FILLER, KINDS, recall_of
 
 SETTING = Setting(width=10, shortest=5, distinct=4, least_nodes=15)
 PROMPT = '''def rising_runs(readings, least):
@@ -38,7 +37,6 @@ BODY = """    runs, current = [], []
     return sorted((run for run in runs if len(run) >= least), key=len, reverse=True)
 """
 TOY = Item("toy", "toy/0", {"prompt": PROMPT, "solution": BODY}, PROMPT + BODY, "rising_runs")
-FILLER = "import os\n\n\ndef unrelated(path):\n    return os.path.join(path, 'x')\n\n\n"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +119,17 @@ def test_sequences_are_found_exactly_where_a_search_over_all_words_finds_them(
         assert b" ".join(words(span)) == sequences.texts[match.key]
 
 
+@given(st.lists(st.sampled_from(["a", "be", "see", "7", "12345", "deed", "e_f", "Be"]), max_size=60))
+def test_the_sequences_of_a_text_are_all_its_windows_that_say_something(given: list[str]) -> None:
+    setting = Setting(width=4, shortest=2, distinct=2, least_nodes=15)
+    split = [word.lower().encode() for word in given]
+    windows = [tuple(split[i : i + 4]) for i in range(len(split) - 3)]
+    telling = [w for w in windows if len({word for word in w if len(word) > 1 and not word.isdigit()}) >= 2]
+    rule, found = sequences_of(" ".join(given), setting)
+    if len(given) >= 4:
+        assert (rule, found) == ("ngram", list(dict.fromkeys(telling)))
+
+
 def test_words_are_letters_of_any_script_and_single_ideograms() -> None:
     assert words("Größe_1 “naïve”–漢字x\u00a0ПРИВЕТ".encode()) == [
         "größe_1".encode(), "naïve".encode(), "漢".encode(), "字".encode(), b"x", "ПРИВЕТ".encode(),
@@ -134,73 +143,6 @@ def test_a_sequence_that_is_too_long_is_refused() -> None:
 
 # --- planted copies of real benchmark items: recall per kind, and files that nobody planted
 
-Change = Callable[[Item], str]
-
-
-def _verbatim(item: Item) -> str:
-    return "\n".join(item.parts[part] for part in ("prompt", "solution") if part in item.parts)
-
-
-def _commented(item: Item) -> str:
-    """A remark behind every line of code and none inside the prompt's own text."""
-    lines = item.code.splitlines()
-    quoted = False
-    out = []
-    for line in lines:
-        quoted ^= (line.count('"""') + line.count("'''")) % 2 == 1
-        plain = (
-            not quoted and '"""' not in line and "'''" not in line and line.strip() and not line.rstrip().endswith("\\")
-        )
-        out.append(f"{line}  # step {len(out)}, kept as it was" if plain else line)
-    return "\n".join(out)
-
-
-class _Rename(ast.NodeTransformer):
-    def __init__(self, tree: ast.Module) -> None:
-        nodes = list(ast.walk(tree))
-        stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        names = {n.arg for n in nodes if isinstance(n, ast.arg)} | stored
-        names |= {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
-        self.names = {name: f"thing_{i}" for i, name in enumerate(sorted(names))}
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        node.id = self.names.get(node.id, node.id)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.arg, node.annotation = self.names[node.arg], None
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.name, node.returns = self.names[node.name], None
-        if ast.get_docstring(node) is not None and len(node.body) > 1:
-            node.body = node.body[1:]
-        self.generic_visit(node)
-        return node
-
-
-def _renamed(item: Item) -> str:
-    """Every name changed, prompt, comments and annotations gone: only the form of the code is left."""
-    tree = ast.parse(item.code)
-    return ast.unparse(_Rename(tree).visit(tree))
-
-
-def _translated(item: Item) -> str:
-    """Another language: the task as a comment, names in its style, a body of its own."""
-    name = item.entry_point.split("_")
-    camel = name[0] + "".join(part.title() for part in name[1:])
-    task = "\n".join(f" * {line.strip()}" for line in item.parts["prompt"].splitlines())
-    return f"/**\n{task}\n */\nstatic Object {camel}(Object given) {{\n    return null;\n}}\n"
-
-
-KINDS: dict[str, Change] = {
-    "verbatim": _verbatim,
-    "re-wrapped": lambda item: textwrap.fill(_verbatim(item), 40),
-    "re-indented": lambda item: "class Box:\n" + textwrap.indent(item.code.replace("    ", "\t"), "      "),
-    "commented": _commented,
-    "renamed": _renamed,
-    "translated": _translated,
-}
 # Share of items found, of 164 and 974. What is missed are short solutions without their prompt: form and words say too little.
 RECALL = {
     "humaneval": {"verbatim": 1, "re-wrapped": 1, "re-indented": 1, "commented": 1, "renamed": 0.89, "translated": 1},
@@ -232,21 +174,8 @@ def index(items: list[Item]) -> Index:
 def test_planted_copies_of_each_kind_are_found_as_often_as_promised(
     index: Index, items: list[Item], kind: str, benchmark: str
 ) -> None:
-    wanted = [item for item in items if item.benchmark.lower() == f"{benchmark}/{benchmark}"]
-    planted = [(item, FILLER + KINDS[kind](item) + "\n\nprint('end')\n") for item in wanted if _parses(item)]
-    texts = pa.array([text for _, text in planted], pa.string())
-    found = {(hit.row, hit.benchmark, hit.item) for hit in index.find(texts, entry_points=False)}
-    missed = [item.item for row, (item, _) in enumerate(planted) if (row, item.benchmark, item.item) not in found]
-    recall = 1 - len(missed) / len(planted)
+    recall, missed = recall_of(index, items, benchmark, kind)
     assert recall >= RECALL[benchmark][kind], f"{kind}: {recall:.3f}, missed {missed[:10]}"
-
-
-def _parses(item: Item) -> bool:
-    try:
-        ast.parse(item.code)
-    except SyntaxError:
-        return False
-    return True
 
 
 def test_files_that_nobody_planted_are_nearly_all_left_alone(index: Index) -> None:

@@ -26,6 +26,7 @@ from lakehouse import digest, ledger, planted, release
 from lakehouse.ask.sample import sample
 from lakehouse.cli.main import main
 from lakehouse.config import load
+from lakehouse.errors import InputError
 from lakehouse.lake import Lake
 from lakehouse.registry import graph, table
 from lakehouse.runner import Report, Runner
@@ -90,7 +91,7 @@ class SftLake:
     def write(self, name: str, lines: list[str]) -> None:
         (self.root / "chats" / name).write_text("\n".join(lines) + "\n")
 
-    def build(self) -> dict[str, Report]:
+    def build(self, *overrides: str) -> dict[str, Report]:
         sources = [
             {"name": "chats", "location": str(self.root / "chats"), "stage": 1},
             {"name": "educational", "location": str(self.root / "educational.parquet"), "stage": 2, "licence": "MIT"},
@@ -99,7 +100,7 @@ class SftLake:
             f"lake.root={self.lake.root}", "lake.docs=false", f"sft.ingest.sources={json.dumps(sources)}",
             f"sft.decontaminate.benchmarks=[{planted.make_benchmarks(self.root / 'benchmarks')}]",
             f"sft.tokenize.tokenizer={self.root / 'tokenizer'}", f"sft.tokenize.system={SYSTEM}",
-            f"sft.pack.lengths={json.dumps(LENGTHS)}",
+            f"sft.pack.lengths={json.dumps(LENGTHS)}", *overrides,
         ]  # fmt: skip
         runner = Runner(self.lake, graph(), load(graph(), overrides=said), lambda: self.spark)
         return {report.job: report for report in runner.build(JOBS)}
@@ -201,7 +202,7 @@ def test_why_tells_the_story_of_a_conversation_and_of_a_refused_row(
 
 def test_a_release_pins_conversations_and_sequences(built: SftLake) -> None:
     rows = {row["table"]: row for row in release.create(built.lake, graph(), "sft")}
-    assert set(rows) == {"gold.sft", "gold.packed_sft_stage1", "gold.packed_sft_stage2"}
+    assert set(rows) == {"gold.sft", "gold.sft_mixture", "gold.packed_sft_stage1", "gold.packed_sft_stage2"}
     assert all(check.equal for check in release.verify(built.lake, graph(), "sft"))
 
 
@@ -220,3 +221,49 @@ def test_a_file_that_comes_and_goes_leaves_everything_as_it_was(built: SftLake) 
     (built.root / "chats" / "more.jsonl").unlink()
     built.build()
     assert built.digests() == before
+
+
+def test_a_mixture_of_conversations_repeats_and_leaves_out_as_it_says(
+    built: SftLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = built.digests()
+    first = {row["doc_id"] for row in built.rows("gold.sft") if row["stage"] == 1}
+    second = sorted(row["doc_id"] for row in built.rows("gold.sft") if row["stage"] == 2)
+    part = {"share": 1, "category": None}
+    stages = {
+        1: {
+            "conversations": 2,
+            "exclude": [],
+            "parts": [{**part, "name": "some", "epochs": 1, "where": {"source": ["chats"]}}],
+        },
+        2: {
+            "conversations": 3 * len(second),
+            "exclude": [],
+            "parts": [{**part, "name": "often", "epochs": 3, "where": {}}],
+        },
+    }
+    said = f"sft.mix.stages={json.dumps(stages)}"
+    main(["mix", "plan", "sft.mix", "--lake", built.lake.root, "--json", "--set", said])
+    plan = {row["part"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (plan["some"]["available"], plan["some"]["takes"], plan["often"]["epochs"]) == (len(first), 2, 3.0)
+    built.build(said)
+    rows = {row["doc_id"]: row for row in built.rows("gold.sft_mixture")}
+    assert {(rows[name]["part"], rows[name]["times"]) for name in second} == {("often", 3)}
+    taken = [name for name in first if name in rows]
+    assert [rows[name]["times"] for name in taken] == [1, 1]
+    packed = [name for row in built.rows("gold.packed_sft_stage2") for name in row["doc_ids"]]
+    assert sorted(packed) == sorted(second * 3)
+    told = sample(built.lake, next(name for name in first if name not in rows))
+    assert told is not None and "not in gold.sft_mixture" in told["verdict"]
+    with pytest.raises(InputError, match=r"short of conversations: often by 1 of 7"):
+        stages[2]["conversations"] = 7
+        built.build(f"sft.mix.stages={json.dumps(stages)}")
+    built.build()
+    assert built.digests() == before
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_the_recipes_mixtures_are_there_and_add_up(stage: int) -> None:
+    given = [f"sft.mix.stages.{stage}.parts=${{conf:mixtures/paper-sft-stage{stage}.yaml}}"]
+    parts = load(graph(), overrides=given).jobs["sft.mix"].model_dump()["stages"][stage]["parts"]
+    assert sum(part["share"] for part in parts) == pytest.approx(100, abs=0.001)

@@ -144,6 +144,27 @@ def test_the_skypile_layout_has_text_only(tmp_path: Path) -> None:
     assert [(r.url, r.dump) for r in found if isinstance(r, Page)] == [(None, "SkyPile-150B")] * 7
 
 
+def test_opencoders_own_web_pages_are_read_as_they_were_released_and_another_schema_is_refused_by_column(
+    tmp_path: Path,
+) -> None:
+    said = {
+        "url": ["https://a.test/x"],
+        "tag": ["code"],
+        "text": ["A page."],
+        "file_path": ["f"],
+        "dump": ["CC-MAIN-2013-20"],
+    }
+    path = parquet(tmp_path / "a.parquet", **said, file_size_in_byte=[7], line_count=[1])
+    (row,) = rows(source("parquet", path, layout="opc-fineweb"))
+    assert isinstance(row, Page)
+    assert (row.url, row.dump, row.body) == ("https://a.test/x", "CC-MAIN-2013-20", b"A page.")
+    other = source(
+        "parquet", parquet(tmp_path / "b.parquet", url=["u"], content=["A page."], dump=["d"]), layout="opc-fineweb"
+    )
+    with pytest.raises(WebSourceError, match="none is 'text'"):
+        rows(other)
+
+
 def test_the_automathtext_layout_and_columns_of_ones_own(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", url=["https://c.test"], text=["1 + 1"], date=["2023-01-01"], meta=["{}"])
     (row,) = rows(source("parquet", path, layout="automathtext"))
