@@ -77,9 +77,9 @@ class Executor:
             ended = [self._threads.submit(self._one, one, scale) for one in left]
             for one, verdict in zip(left, [future.result() for future in ended], strict=True):
                 roomy = verdict.passed and self._roomy(verdict, scale)
-                if not roomy and (verdict.passed or verdict.end in SCARCE):
+                if not roomy and (verdict.passed or _scarce(verdict)):
                     again.add(one.problem.name)
-                if not verdict.passed and (scale == SCALES[-1] or verdict.end not in SCARCE):
+                if not verdict.passed and (scale == SCALES[-1] or not _scarce(verdict)):
                     faults.setdefault(one.problem.name, f"{verdict.end}: {verdict.detail}")
                 self._scales[one.problem.name] = max(scale, self._scales.get(one.problem.name, 1))
             left = [one for one in left if one.problem.name in again - faults.keys()]
@@ -110,6 +110,11 @@ class Executor:
         self._threads.shutdown()
         for pool in self._pools.values():
             pool.__exit__(kind, error, at)
+
+
+def _scarce(verdict: Verdict) -> bool:
+    """Could wider limits change it? The kernel's kill of the tests' own process is the hard limit of CPU time."""
+    return verdict.end in SCARCE or (verdict.end == "exited" and verdict.detail.endswith("-9"))
 
 
 def machine_scale(limits: Limits) -> float:

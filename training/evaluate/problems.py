@@ -155,21 +155,28 @@ def _differential(row: Row) -> str:
     """Tests that run the authors' solution beside the candidate. JSON has no tuples: the authors' assertions say where they are."""
     example = _arguments(row["assertion"], row["entry_point"])
     inputs = [_shaped(given, example) for given in [*row["base_input"], *row["plus_input"]]]
+    as_sets = f"set({row['entry_point']}(" in row["assertion"]  # so the authors compare it themselves
     return (
-        f"import copy, math\n_own = {{}}\nexec({row['canonical_solution']!r}, _own)\n_right = _own[{row['entry_point']!r}]\n"
+        f"import copy, math, re\ninf, nan = math.inf, math.nan\n_own = {{}}\nexec({row['canonical_solution']!r}, _own)\n_right = _own[{row['entry_point']!r}]\n"
         f"{COMPARE}\n{row['assertion']}\n"
         f"for _given in {inputs!r}:\n"
         "    try:\n        _wanted = _right(*copy.deepcopy(_given))\n    except Exception:\n        continue\n"
-        f"    assert _same({row['entry_point']}(*copy.deepcopy(_given)), _wanted, {row['atol']!r}), _given\n"
+        f"    assert _same({row['entry_point']}(*copy.deepcopy(_given)), _wanted, {row['atol']!r}, {as_sets}), _given\n"
     )
 
 
 COMPARE = """
-def _same(found, wanted, atol):
+def _same(found, wanted, atol, as_sets=False):
+    if isinstance(wanted, re.Match):  # equals nothing but itself: that there is one is the answer
+        return found is not None and found is not False
+    if as_sets:
+        return set(found) == set(wanted)
     if isinstance(wanted, float) or (isinstance(wanted, (list, tuple)) and any(isinstance(w, float) for w in wanted)):
         if isinstance(wanted, (list, tuple)):
             return len(found) == len(wanted) and all(_same(f, w, atol) for f, w in zip(found, wanted))
-        return found == wanted or abs(found - wanted) <= max(atol, 1e-6) + 1e-7 * abs(wanted) or found != found and wanted != wanted
+        if not math.isfinite(wanted):  # any distance from infinity is as large as what it would be compared with
+            return found == wanted or found != found and wanted != wanted
+        return abs(found - wanted) <= max(atol, 1e-6) + 1e-7 * abs(wanted)
     return found == wanted
 """
 

@@ -6,6 +6,7 @@ score(problems, answers, execute=executor.run, ks=(1, 10), chat=False).pass_at[1
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -174,3 +175,31 @@ def test_the_authors_solutions_pass(kind: str, shared: Path, executor: Executor)
 @pytest.mark.parametrize("kind", FILES)
 def test_all_of_the_authors_solutions_pass(kind: str, shared: Path, executor: Executor) -> None:
     assert set(canonical(kind, shared, executor, 1)) <= TOO_LARGE
+
+
+def test_mbpp_plus_compares_as_its_authors_do(tmp_path: Path, executor: Executor) -> None:
+    """A match equals nothing but itself; what the authors compare as sets has no order; JSON writes infinity as a name."""
+
+    def row(name: str, solution: str, assertion: str, inputs: list[object]) -> str:
+        said = {"task_id": name, "prompt": "", "entry_point": "f", "canonical_solution": solution, "assertion": assertion,
+                "base_input": inputs, "plus_input": [], "atol": 0}  # fmt: skip
+        return json.dumps(said)
+
+    match = "import re\ndef f(s):\n    return re.search('b', s)\n"
+    words = "def f(s):\n    return s.split()\n"
+    floats = "def f(x):\n    return x\n"
+    rows = [
+        row("match", match, "assert f('abc')", [["abc"], ["b"]]),
+        row("sets", words, "assert set(f('a b')) == set(['a', 'b'])", [["a b"], ["c d e"]]),
+        row("infinite", floats, "assert f(1) == 1", [[float("inf")], [2.5]]),
+    ]
+    (tmp_path / "plus.jsonl").write_text("\n".join(rows))
+    problems = load("mbpp_plus", tmp_path / "plus.jsonl")
+    assert executor.calibrate(references(problems)) == {}
+    said = {
+        "match": ["def f(s):\n    return 'b' in s", "def f(s):\n    return s == 'abc'"],
+        "sets": ["def f(s):\n    return s.split()[::-1]", "def f(s):\n    return s.split()[:2]"],
+        "infinite": ["def f(x):\n    return x", "def f(x):\n    return min(x, 9)"],
+    }
+    report = score(problems, said, execute=executor.run, ks=(1,), chat=False)
+    assert [one.end for one in report.answers] == ["passed", "failed"] * 3
