@@ -90,6 +90,10 @@ class Short(ValueError):
     """A part has fewer tokens than the mixture asks for."""
 
 
+class OtherTokenizer(ValueError):
+    """Ids of two vocabularies would be put side by side."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Documents that a mixture may take, with the table of their ids.
@@ -167,7 +171,7 @@ def mix_job(name: str, about: str, drawn: Sequence[Drawn], writes: Table, module
 
 
 def same_tokenizer(inputs: Inputs, tokens: Sequence[Table]) -> None:
-    """Raises ValueError where ids of different vocabularies would be put side by side."""
+    """Raises OtherTokenizer where the tables were not made by the same one."""
     made = {
         row["tokenizer"]: table.name
         for table in tokens
@@ -175,7 +179,7 @@ def same_tokenizer(inputs: Inputs, tokens: Sequence[Table]) -> None:
     }
     if len(made) > 1:
         said = ", ".join(f"{table} by {tokenizer}" for tokenizer, table in sorted(made.items()))
-        raise ValueError(f"ids of two tokenizers cannot be mixed: {said}. Name the same folder for both jobs.")
+        raise OtherTokenizer(f"ids of two tokenizers cannot be mixed: {said}. Name the same folder for both jobs.")
 
 
 def mixed(rows: DataFrame, wanted: Parts, total: int | None, seed: int, unit: str) -> DataFrame:
