@@ -15,8 +15,10 @@ from jobs.code import (
     released_signals,
     sample,
     signals,
+    text_recall,
 )
 from jobs.corpus import anneal, mix, pack, pretrain, tokenize
+from jobs.levels import arms, chunks, files, repositories
 from jobs.sft import decide as sft_decide
 from jobs.sft import decontaminate as sft_decontaminate
 from jobs.sft import gold as sft_gold
@@ -56,8 +58,19 @@ GRAPH = Graph.of(
         signals.job,
         released_signals.job,
         decontaminate.job,
+        text_recall.job,
         decide.job,
         sample.job,
+        files.job,
+        repositories.texts,
+        repositories.bands,
+        repositories.pairs,
+        repositories.clusters,
+        chunks.texts,
+        chunks.bands,
+        chunks.pairs,
+        chunks.clusters,
+        arms.job,
         web_ingest.job,
         web_extract.job,
         web_annotations.job,

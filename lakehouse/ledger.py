@@ -35,18 +35,25 @@ def new_run_id() -> str:
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond:06d}-{os.getpid():x}"
 
 
-def append(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows under the table's lock. Raises StorageError when the lake cannot be written."""
+def append(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], *, once: str | None = None) -> int:
+    """Add rows under the table's lock; how many were added. `once`: a column; rows whose value is there already are left out.
+
+    Raises StorageError when the lake cannot be written.
+    """
     if not rows:
-        return
+        return 0
     data = pa.Table.from_pylist([dict(row) for row in rows], schema=table.arrow_schema)
     holder = Holder.me("-", f"writing {table.name}", datetime.now(UTC).isoformat(timespec="seconds"))
     try:
         with hold(lake.folder, table.name, holder, wait_seconds=LOCK_SECONDS):
             lake.create(table)
-            write_deltalake(lake.location(table), data, mode="append")
+            if once is not None:
+                data = data.filter(pc.invert(pc.is_in(data[once], pc.unique(read(lake, table, [once])[once]))))
+            if data.num_rows:
+                write_deltalake(lake.location(table), data, mode="append")
     except OSError as error:
         raise StorageError(f"{lake.location(table)}: {error}. Check free space and write permission.") from error
+    return int(data.num_rows)
 
 
 def read(lake: Lake, table: Table, columns: Sequence[str] | None = None) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The tables in which the lake keeps its own books: runs, expectation results, quarantine, releases."""
+"""The tables in which the lake keeps its own books: runs, expectation results, quarantine, releases, evaluations."""
 
 from __future__ import annotations
 
@@ -115,4 +115,58 @@ releases = Table(
     ),
 )
 
-TABLES = (runs, expectation_results, quarantine, releases)
+evaluations = Table(
+    "gold.evaluations",
+    row="one answer of a model to one problem of a benchmark, with its verdict",
+    key=("evaluation", "problem", "sample"),
+    change_feed=False,
+    columns=(
+        Column(
+            "evaluation",
+            "string",
+            "digest of model, benchmark, settings and code of scoring: the same evaluation again has the same",
+            checks=(matches("[0-9a-f]{64}"),),
+        ),
+        Column("problem", "string", "name of the problem"),
+        Column("sample", "bigint", "number of the answer among those to the problem", checks=(between(0, None),)),
+        Column("benchmark", "string", "layout of the benchmark's file; tells the MBPPs apart"),
+        Column("benchmark_digest", "string", "SHA-256 of the benchmark's file", checks=(matches("[0-9a-f]{64}"),)),
+        Column("language", "string", "programming language of the answer"),
+        Column("model", "string", "the training run and its checkpoint, or the folder where they are not known"),
+        Column("model_digest", "string", "digest of weights, configuration and tokenizer"),
+        Column(
+            "trained_on",
+            "array<struct<release:string,table:string,version:bigint,digest:string>>",
+            "what the model was trained on; empty where it is not known",
+        ),
+        Column("chat", "boolean", "the model answered a turn; false: it continued code"),
+        Column("settings", "string", "temperature, top_p, samples, longest answer and seed, as JSON"),
+        Column("prompt", "string", "what the model was given"),
+        Column("stops", "array<string>", "texts at which a continuation ends"),
+        Column("said", "string", "what the model said"),
+        Column("program", "string", "the solution taken from it; of literals, the answer"),
+        Column("end", "string", "how the program ended; passed, failed, timeout, ..."),
+        Column("detail", "string", "why, where it did not pass"),
+        Column("passed", "boolean", "did it pass"),
+        Column("timed_out", "boolean", "it ran out of time, which is no wrong answer"),
+        Column("cpu_seconds", "double", "CPU time of the program", unit="seconds", volatile=True),
+        Column("limit_scale", "double", "limits of the sandbox as a multiple of those in conf", volatile=True),
+        Column("limits", "string", "the limits of the sandbox in conf, as JSON"),
+        Column("scoring", "bigint", "version of prompts and of what is taken from answers"),
+        Column(
+            "solution_bits",
+            "double",
+            "bits of the authors' solution under the model; null where there is none",
+            unit="bits",
+            nullable=True,
+        ),
+        Column("solution_bytes", "bigint", "size of that solution in UTF-8", unit="bytes", nullable=True),
+        Column("code", "string", "commit of the code", volatile=True),
+        Column(
+            "mlflow_run", "string", "MLflow run of the evaluation, where it was tracked", nullable=True, volatile=True
+        ),
+        Column("at", "timestamp", "when, UTC", volatile=True),
+    ),
+)
+
+TABLES = (runs, expectation_results, quarantine, releases, evaluations)

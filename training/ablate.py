@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from markupsafe import Markup
 from pydantic import Field
 
 from lakehouse.config import conf_dir
-from lakehouse.errors import ConfigError, InputError, nearest
+from lakehouse.errors import ConfigError, InputError, JobFailed, nearest
 from training import checkpoint, models
 from training.config import RunConfig, Section, load
 from training.evaluate import bits, problems
 from training.run import Say, train
-from training.tracking import tracking_uri
+from training.tracking import Beside, log_beside, tracking_uri
 
 CONFIDENCE = 0.95
 
@@ -106,6 +105,10 @@ def ablate(
     for nth, ((arm, seed), config) in enumerate(runs.items(), 1):
         say(f"{nth}/{len(runs)}: {arm}, seed {seed}")
         result = train(config, say=say)
+        if not result.done:
+            raise JobFailed(
+                f"{arm}, seed {seed}: stopped at step {result.state.step}. The same command goes on from there."
+            )
         found[arm, seed] = _measured(config, Path(result.checkpoint), texts)
         say(f"{arm}, seed {seed}: {found[arm, seed]:.4f} bits per byte")
     config = next(iter(runs.values()))
@@ -163,21 +166,13 @@ def _write(folder: Path, report: Report) -> None:
 
 def _track(config: RunConfig, folder: Path, report: Report, say: Say) -> None:
     """The report as an MLflow run beside those of the arms. A broken server costs the run there and not the report."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
-
+    said = (("mean", "mean"), ("low", "low"), ("high", "high"))
+    metrics = {f"bits_per_byte.{arm.name}.{key}": getattr(arm, name) for arm in report.arms for key, name in said}
+    metrics |= {f"bits_per_byte.{arm.name}.difference": arm.difference[0] for arm in report.arms}
+    metrics = {key: value for key, value in metrics.items() if abs(value) != float("inf")}
     try:
-        client = MlflowClient(tracking_uri(config.run_folder, config.tracking))
-        experiment = client.get_experiment_by_name(config.tracking.experiment)
-        assert experiment is not None, "the arms' runs made it"
-        run = client.create_run(experiment.experiment_id, run_name=folder.name, tags={"ablation": report.name})
-        now = int(time.time() * 1000)
-        for arm in report.arms:
-            said = [("mean", arm.mean), ("low", arm.low), ("high", arm.high), ("difference", arm.difference[0])]
-            metrics = [Metric(f"bits_per_byte.{arm.name}.{key}", value, now, 0) for key, value in said]
-            client.log_batch(run.info.run_id, metrics=metrics)
-        client.log_artifacts(run.info.run_id, str(folder))
-        client.set_terminated(run.info.run_id)
+        uri = tracking_uri(config.run_folder, config.tracking)
+        log_beside(uri, config.tracking.experiment, Beside(folder.name, {"ablation": report.name}, metrics, folder))
     except Exception as error:  # noqa: BLE001  whatever is wrong with tracking must not cost the report
         say(f"tracking: {error}. The report is in {folder}.")
 

@@ -26,6 +26,8 @@ from deltalake import WriterProperties, write_deltalake
 from numpy.typing import NDArray
 
 from lakehouse.errors import InputError
+from lakehouse.lake import Lake
+from lakehouse.pinned import Pinned
 from training.pins import Pin, opened
 
 END = 256  # the id after a document
@@ -44,17 +46,23 @@ SCHEMA = pa.schema(
 )
 
 
-def packed(pin: Pin, folder: Path, *, row_tokens: int, source: str | None = None) -> Pin:
-    """The documents of a pinned version, of one `source` if named, as rows of `row_tokens` ids."""
-    said = json.dumps([str(Path(pin.location).absolute()), pin.version, pin.table_id, row_tokens, source, GROUP_ROWS])
+def packed(
+    pin: Pin, folder: Path, *, row_tokens: int, source: str | None = None, lake: str = "", query: str | None = None
+) -> Pin:
+    """The documents of a pinned version, of one `source` if named, as rows of `row_tokens` ids.
+
+    `query`: documents are what it gives over the pin's release in `lake` instead, as columns doc_id and text.
+    """
+    identity = [str(Path(pin.location).absolute()), pin.version, pin.table_id, row_tokens, source, GROUP_ROWS]
+    said = json.dumps(identity + ([pin.release, query] if query is not None else []))
     name = hashlib.sha256(said.encode()).hexdigest()[:16]
     target = folder / name
     made = Pin(str(target), 0, f"{pin.table or pin.location} as bytes", pin.release, table_id=None, digest=pin.digest)
     if target.exists():
         return made
-    documents = _documents(pin, source)
+    documents = _documents(pin, source) if query is None else _asked(pin, lake, query)
     if not documents:
-        raise InputError(f"{pin}: no document to pack. Choose another version or source.")
+        raise InputError(f"{pin}: no document to pack. Choose another version, source or query.")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
         table = _table(documents, row_tokens, name, source or "bytes")
@@ -76,6 +84,19 @@ def _documents(pin: Pin, source: str | None) -> list[tuple[str, bytes]]:
         table = table.filter(pc.equal(table["source"], source))
     made = zip(table[columns[0]].to_pylist(), table[columns[1]].to_pylist(), strict=True)
     return sorted((name, text if raw else text.encode()) for name, text in made)
+
+
+def _asked(pin: Pin, lake: str, query: str) -> list[tuple[str, bytes]]:
+    """(id, bytes of the text) by id, then text: what the query gives. Raises InputError where it does not fit the release."""
+    with Pinned(Lake(lake)) as opened:
+        there = opened.add(pin.release, "r")
+        try:
+            rows = opened.rows(query)
+        except InputError as error:
+            raise InputError(f"{error}\nTables of release {pin.release!r}: {', '.join(sorted(there))}.") from error
+    if rows and not {"doc_id", "text"} <= set(rows[0]):
+        raise InputError(f"the query gives {', '.join(rows[0])}; doc_id and text are needed.\nThe query was: {query}")
+    return sorted((row["doc_id"], row["text"].encode()) for row in rows if row["text"])
 
 
 def _table(documents: Sequence[tuple[str, bytes]], row_tokens: int, name: str, source: str) -> pa.Table:

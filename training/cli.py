@@ -1,10 +1,12 @@
-"""`codelake train` and `export`: start a training run or go on with it, and hand on what it made."""
+"""`codelake train`, `export`, `register`, `lineage`, `evaluate`, `ablate`, `perplexity`: train, hand on what came of it, judge it, ask it."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.common import Settings, as_json, configured, table
+from lakehouse.cli.common import Settings, as_json, configured, existing, reads_lake, size, table
 from lakehouse.errors import ConfigError, JobFailed, MachineError
 
 if TYPE_CHECKING:
@@ -85,6 +87,92 @@ def export(checkpoint: Path, target: Path, tokenizer: Path | None, dtype: str, j
     as_json(said) if json_ else table([said])
 
 
+TRACKING = click.option(
+    "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="Of MLflow; default: the store that tracked the training."
+)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("name")
+@TRACKING
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
+def register(folder: Path, name: str, tracking_uri: str | None, json_: bool) -> None:
+    """Add an exported model to MLflow's registry, with signature, data cards of its releases and lineage.
+
+    \b
+      codelake register exported tiny
+      codelake lineage model:tiny
+    """
+    _check()
+    from training.register import register as add
+
+    said = add(folder, name, uri=tracking_uri)
+    as_json(said) if json_ else table([{**said, **{key: ", ".join(said[key]) for key in ("releases", "data_cards")}}])
+
+
+@click.command()
+@click.argument("what")
+@click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="Of MLflow; default: runs/mlflow.db.")
+@click.option("--lake", "lake_root", envvar="CODELAKE_LAKE", help="Folder of the lake; default: where it was trained.")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Repositories shown; 0 for all.")
+@click.option(
+    "--rows", "rows_file", type=click.Path(path_type=Path), help="Of a run: write every row it saw, JSON Lines."
+)
+@click.option("--json", "json_", is_flag=True, help="One JSON object on stdout, with every repository.")
+def lineage(
+    what: str, tracking_uri: str | None, lake_root: str | None, limit: int, rows_file: Path | None, json_: bool
+) -> None:
+    """What a model or a run was made of: releases, tables with version and digest, repositories with their documents.
+
+    \b
+      codelake lineage model:tiny           a registered model's newest version
+      codelake lineage model:tiny/1 --json
+      codelake lineage run:runs/tiny --rows seen.jsonl
+
+    WHAT: model:NAME, model:NAME/VERSION, or run: and a run's folder, which stands at its newest checkpoint.
+    """
+    from lakehouse.lake import Lake
+    from training import lineage as module
+
+    kind, _, name = what.partition(":")
+    if kind not in ("model", "run") or not name:
+        raise ConfigError(f"lineage {what!r}: expected model:NAME, model:NAME/VERSION or run:FOLDER.")
+    if rows_file is not None and kind == "model":
+        raise ConfigError("--rows needs the run, which has the state of the stream: codelake lineage run:FOLDER.")
+    said = _of_model(name, tracking_uri) if kind == "model" else _of_run(Path(name), rows_file)
+    found = module.repositories(Lake(lake_root or said["lake"]), said)
+    if json_:
+        as_json({**said, "releases": module.releases(said), "repositories": found})
+        return
+    keys = ("model", "version", "run", "checkpoint", "parameters", "tokens", "digest")
+    table([{key: said[key] for key in keys if key in said}])
+    read = [{**row, "digest": row["digest"][:16]} for row in said["data"]]
+    table(read, [key for key in read[0] if key != "query" or any(row["query"] for row in read)], title="\nread")
+    table(module.by_source(found), title="\nrepositories by source")
+    shown = found[: limit or None]
+    table([{**row, "bytes": size(row["bytes"])} for row in shown], title=f"\n{len(shown)} of {len(found)} repositories")
+
+
+def _of_model(name: str, tracking_uri: str | None) -> dict[str, Any]:
+    from training import lineage as module
+    from training.tracking import local_uri
+
+    _check(("mlflow",))
+    return module.of_model(name, tracking_uri or local_uri(Path("runs")))
+
+
+def _of_run(folder: Path, rows_file: Path | None) -> dict[str, Any]:
+    from training import lineage as module
+
+    _check()
+    found = module.newest(folder)
+    if rows_file is not None:
+        with rows_file.open("w") as file:
+            file.writelines(json.dumps(row) + "\n" for row in module.rows_seen(found))
+    return module.of_checkpoint(found)
+
+
 @click.command()
 @click.argument("name")
 @click.option(
@@ -143,6 +231,8 @@ def ablate(name: str, lake_root: str, benchmarks: Path, overrides: tuple[str, ..
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first problems.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Sandboxes side by side.")
+@click.option("--lake", "lake_root", envvar="CODELAKE_LAKE", help="Lake of gold.evaluations; default: the model's.")
+@TRACKING
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
 def evaluate(
     model: Path,
@@ -152,6 +242,8 @@ def evaluate(
     ks: tuple[int, ...],
     limit: int | None,
     workers: int,
+    lake_root: str | None,
+    tracking_uri: str | None,
     json_: bool,
     **drawn: Any,
 ) -> None:
@@ -162,12 +254,14 @@ def evaluate(
       codelake evaluate exported mbpp_plus MbppPlus.jsonl.gz --out scores --samples 20 --temperature 0.8 --k 1 --k 10
 
     LAYOUT says which benchmark FILE is; a wrong name lists them. mbpp_3shot are the original's 500 test items, mbpp_plus the
-    378 of EvalPlus.
+    378 of EvalPlus. Programs of multipl_e run where their language's toolchain is installed. Every answer, verdict and
+    setting is a row of gold.evaluations, and the scores are an MLflow run under that of the model.
     """
     _check()
     from pydantic import ValidationError
 
     from training.evaluate.generate import Settings as Drawn
+    from training.evaluate.run import Where
     from training.evaluate.run import evaluate as run
 
     try:
@@ -180,6 +274,7 @@ def evaluate(
         file,
         out,
         settings,
+        Where(lake_root, tracking_uri),
         ks=ks,
         workers=workers,
         limit=limit,
@@ -189,15 +284,53 @@ def evaluate(
         as_json(said)
         return
     scores = {f"pass@{k}": f"{value:.1%}" for k, value in said["pass_at"].items()}
-    shown = ("benchmark", "problems", "timed_out", "bits_per_byte")
+    shown = ("benchmark", "problems", "timed_out", "bits_per_byte", "rows_added", "mlflow_run")
     table([{**{key: said[key] for key in shown}, **scores, "answers": str(out / "answers.jsonl")}])
 
 
-def _check() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@reads_lake
+@click.option("--sample", "count", type=click.IntRange(1), default=200, show_default=True, help="Texts that are read.")
+@click.option("--ends", type=click.IntRange(1), default=10, show_default=True, help="Texts shown of either end.")
+@click.option("--tokens", type=click.IntRange(2), default=1024, show_default=True, help="Of each text that are read.")
+@click.option("--language", "languages", multiple=True, metavar="NAME", help="Only texts of this one. Repeatable.")
+@click.option("--kept", is_flag=True, help="Only texts that the rules keep.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--json", "json_", is_flag=True, help="Every text that was read, as one JSON array on stdout.")
+def perplexity(model: Path, lake_root: str, ends: int, json_: bool, **asked: Any) -> None:
+    """Score a sample of texts with a local language model and list both ends, to be read before a rule is changed.
+
+    \b
+      codelake perplexity models/small --language python --kept
+
+    MODEL: a folder that transformers loads; nothing is fetched. A reading aid: nothing is stored, no rule can use it.
+    """
+    _check(("torch", "transformers"), "perplexity")
+    from lakehouse.report.views import Views
+    from training.perplexity import scored
+
+    with Views(existing(lake_root)) as views:
+        found = scored(views, model, **asked)
+    if json_:
+        as_json([asdict(one) for one in found])
+        return
+    for title, part in (("reads easiest", found[:ends]), ("reads hardest", found[::-1][:ends])):
+        rows = [
+            {
+                "perplexity": f"{one.perplexity:,.2f}", "bits/byte": f"{one.bits_per_byte:.2f}", "tokens": one.tokens,
+                "language": one.language, "kept": one.kept, "file": one.place, "begins": one.begins[:60],
+            }
+            for one in part
+        ]  # fmt: skip
+        table(rows, title=f"\n{title}")
+
+
+def _check(needed: Sequence[str] = NEEDED, what: str = "training") -> None:
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MachineError(
-            f"training needs {', '.join(missing)}, which this environment lacks. Install with"
+            f"{what} needs {', '.join(missing)}, which this environment lacks. Install with"
             " `pip install 'codelake[training]'`, or in a checkout run `make training`."
         )
 

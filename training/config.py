@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from lakehouse.config import conf_dir, merge, validated
 from lakehouse.errors import ConfigError, nearest
 from training.models import Shape, shapes
+
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")  # of runs and models: a folder's name on any machine
 
 
 class Section(BaseModel):
@@ -36,11 +39,17 @@ class PartConfig(Section):
     encoding: Literal["packed", "bytes"] = Field(
         description="packed: rows hold input_ids; bytes: rows hold `text`, whose UTF-8 bytes are the ids, packed on the spot"
     )
+    query: str | None = Field(
+        description="of bytes: a DuckDB query that gives doc_id and text, over the tables of the release and those behind"
+        ' them, as r."gold.pretrain"; null: all of `table`'
+    )
 
     @model_validator(mode="after")
     def _pinned(self) -> PartConfig:
         if (self.release is None) == (self.version is None):
             raise ValueError("give either a release or a version")
+        if self.query is not None and (self.release is None or self.source is not None or self.encoding != "bytes"):
+            raise ValueError("a query needs a release and encoding bytes, and chooses its rows itself: source is null")
         return self
 
 
@@ -155,7 +164,7 @@ class RunConfig(Section):
 
     lake: str = Field(description="folder of the lake")
     folder: str = Field(description="folder of runs")
-    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=f"^{NAME.pattern}$")
     seed: int = Field(ge=0)
     model: str | Shape = Field(description="a name of conf/training/models.yaml, or a shape")
     start: str | None = Field(description="folder of a checkpoint to branch from; null: weights from the seed")

@@ -143,10 +143,11 @@ class Engine:
         if config.activation_checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.train()
-        trained = torch.compile(model) if config.compile else model
+        if config.compile:
+            model.compile()  # in place: torch.compile would give every weight another name in checkpoints
         said = deepspeed_config(config, optimizer, stage, ranks.world, universal=universal)
         self.deepspeed, *_ = deepspeed.initialize(
-            model=trained, optimizer=_adamw(model, optimizer, ranks.device), config=said, dist_init_required=False
+            model=model, optimizer=_adamw(model, optimizer, ranks.device), config=said, dist_init_required=False
         )
         self.zero = config.zero
 

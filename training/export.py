@@ -17,9 +17,8 @@ from typing import Any
 import torch
 
 from lakehouse.errors import ConfigError, JobFailed
-from training import byte_rows, checkpoint, models
+from training import byte_rows, checkpoint, lineage, models
 from training.config import RunConfig
-from training.run import resolve
 
 SYSTEM = "You are a helpful programming assistant."
 # ChatML: turns between <|im_start|> and <|im_end|>; a system turn is put before a conversation that has none.
@@ -38,7 +37,7 @@ def export(folder: Path, target: Path, *, tokenizer: Path | None, dtype: str = "
     if target.exists():
         raise ConfigError(f"{target}: exists. Name another folder, or remove it.")
     found = checkpoint.named(str(folder))
-    config = RunConfig.model_validate(json.loads((folder.parent.parent / "run.json").read_text())["config"])
+    config, said = lineage.config_of(found), lineage.of_checkpoint(found)
     made = target.with_name(f".{target.name}.writing")
     shutil.rmtree(made, ignore_errors=True)
     model = models.build(config.shape, seed=config.seed)
@@ -48,7 +47,8 @@ def export(folder: Path, target: Path, *, tokenizer: Path | None, dtype: str = "
     model.config.use_cache = True
     model.save_pretrained(made)
     _save_tokenizer(made, config, tokenizer)
-    (made / "README.md").write_text(card(config, found))
+    (made / "README.md").write_text(card(config, said))
+    (made / lineage.FILE).write_text(json.dumps(said, indent=1))
     tensors = _verify(made, exact, getattr(torch, dtype))
     made.rename(target)
     return {"folder": str(target), "checkpoint": found.name, "tensors": tensors, "parameters": config.shape.parameters}
@@ -108,22 +108,18 @@ def _letters() -> list[str]:
     return [chr(byte if byte in printable else next(spare)) for byte in range(256)]
 
 
-def card(config: RunConfig, found: checkpoint.Found) -> str:
+def card(config: RunConfig, said: Mapping[str, Any]) -> str:
     """The model card: what it is and every table version it was made from."""
-    shape, state = config.shape, found.state
+    shape = config.shape
     about = (
         f"A Llama model of {shape.parameters:,} parameters ({shape.layers} layers, hidden size {shape.hidden_size},"
-        f" {shape.vocabulary:,} ids), checkpoint `{found.name}`: {state['tokens']:,} tokens in {state['step']:,} steps,"
+        f" {shape.vocabulary:,} ids), checkpoint `{said['checkpoint']}`: {said['tokens']:,} tokens in {said['steps']:,} steps,"
         f" seed {config.seed}, configuration `{config.digest}`."
     )
     front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "---", f"# {config.name}", "", about]
-    columns = "| stage | part | weight | table | version | release | digest |"
-    lines = [*front, "", "## Data", "", columns, "|---|---|---:|---|---:|---|---|"]
-    for stage in resolve(config):
-        for part, (_, pin) in zip(stage.parts, stage.documents, strict=True):
-            table = pin.table or pin.location
-            lines.append(
-                f"| {stage.name} | {part.name} | {part.weight:g} | {table} | {pin.version} | {pin.release or '-'}"
-                f" | {(pin.digest or '-')[:16]} |"
-            )
+    columns = "| run | stage | part | weight | table | version | release | digest |"
+    lines = [*front, "", "## Data", "", columns, "|---|---|---|---:|---|---:|---|---|"]
+    for row in said["data"]:
+        named = (row["run"], row["stage"], row["part"], f"{row['weight']:g}", row["table"], str(row["version"]))
+        lines.append(f"| {' | '.join(named)} | {row['release'] or '-'} | {row['digest'][:16] or '-'} |")
     return "\n".join([*lines, ""])

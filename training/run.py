@@ -152,18 +152,25 @@ def resolve(config: RunConfig) -> list[Stage]:
     for name, stage in config.stages.items():
         made, documents = [], []
         for part, said in stage.parts.items():
-            pin = _pin(config, said)
+            pin = pinned(config, said)
             documents.append((part, pin))
             source = said.source
             if said.encoding == "bytes":
-                pin = byte_rows.packed(pin, Path(config.folder) / "rows", row_tokens=stage.row_tokens, source=source)
+                pin = byte_rows.packed(
+                    pin,
+                    Path(config.folder) / "rows",
+                    row_tokens=stage.row_tokens,
+                    source=source,
+                    lake=config.lake,
+                    query=said.query,
+                )
                 source = None
             made.append(Part(part, said.weight, pin, source))
         stages.append(Stage(name, stage, tuple(made), tuple(documents)))
     return stages
 
 
-def _pin(config: RunConfig, part: PartConfig) -> pins.Pin:
+def pinned(config: RunConfig, part: PartConfig) -> pins.Pin:
     if part.release is not None:
         return pins.of_release(config.lake, part.release, part.table)
     assert part.version is not None
@@ -407,24 +414,26 @@ def facts(config: RunConfig, stages: list[Stage], world: int) -> Facts:
     tags = {
         "codelake.digest": config.digest,
         "codelake.lock": lock_digest(),
-        "codelake.git": _git(),
+        "codelake.git": git(),
         "codelake.folder": str(config.run_folder),
     }
     inputs = {(part, str(pin)): (part, pin) for stage in stages for part, pin in stage.documents}
     return Facts(config.name, params, tags, list(inputs.values()))
 
 
-def _git() -> str:
+def git() -> str:
     """The commit of the code, with a mark where files differ from it; `unknown` for an installed wheel."""
     here = Path(__file__).parent
 
-    def git(*arguments: str) -> str:
+    def said(*arguments: str) -> str:
         ended = subprocess.run(
             ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=60, check=False
         )
         return ended.stdout.strip() if ended.returncode == 0 else ""
 
-    commit = git("rev-parse", "HEAD")
+    commit = said("rev-parse", "HEAD")
     return (
-        commit + ("-dirty" if commit and git("status", "--porcelain", "--", str(here)) else "") if commit else "unknown"
+        commit + ("-dirty" if commit and said("status", "--porcelain", "--", str(here)) else "")
+        if commit
+        else "unknown"
     )

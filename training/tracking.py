@@ -19,7 +19,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +120,11 @@ class _Sender:
         self._tell(facts)
 
     def _create(self, folder: Path, config: TrackingConfig, facts: Facts) -> str:
-        found = self._client.get_experiment_by_name(config.experiment)
         # Without a server MLflow would put files where a person stands: they belong beside its database.
         beside = None if config.uri else (folder.parent.absolute() / "artifacts").as_uri()
-        experiment = found.experiment_id if found else self._client.create_experiment(config.experiment, beside)
-        run = self._client.create_run(experiment, run_name=facts.name, tags=dict(facts.tags))
+        run = self._client.create_run(
+            experiment_of(self._client, config.experiment, beside), run_name=facts.name, tags=dict(facts.tags)
+        )
         return str(run.info.run_id)
 
     def _tell(self, facts: Facts) -> None:
@@ -186,7 +186,50 @@ class _Sender:
 
 def tracking_uri(folder: Path, config: TrackingConfig) -> str:
     """Where MLflow is: as configured, or sqlite in the folder of runs."""
-    return config.uri or f"sqlite:///{folder.parent.absolute() / 'mlflow.db'}"
+    return config.uri or local_uri(folder.parent)
+
+
+def local_uri(folder: Path) -> str:
+    """The store of a folder of runs where no server is named."""
+    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+
+
+def experiment_of(client: Any, name: str, beside: str | None = None) -> str:
+    """The id of the experiment, made where it is not there; `beside`: where its files go then."""
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name, beside))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A run of its own beside a training run: an evaluation, an ablation. `folder`: files that are kept with it."""
+
+    name: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    folder: Path
+    params: Mapping[str, Any] = field(default_factory=dict)
+    parent: str | None = None  # MLflow run that it belongs to
+
+
+def log_beside(uri: str, experiment: str, what: Beside) -> str:
+    """Write a finished run; its id. Raises whatever MLflow raises."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
+
+    client, files = MlflowClient(tracking_uri=uri), None
+    if uri.startswith("sqlite:///"):
+        files = (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()
+    home = client.get_run(what.parent).info.experiment_id if what.parent else experiment_of(client, experiment, files)
+    tags = {**what.tags, **({"mlflow.parentRunId": what.parent} if what.parent else {})}
+    run = str(client.create_run(home, run_name=what.name, tags=tags).info.run_id)
+    now = int(time.time() * 1000)
+    metrics = [Metric(key, value, now, 0) for key, value in what.metrics.items() if value == value]
+    params = [Param(key, str(value)[:PARAM_CHARS]) for key, value in what.params.items()]
+    client.log_batch(run, metrics=metrics, params=params)
+    client.log_artifacts(run, str(what.folder))
+    client.set_terminated(run)
+    return run
 
 
 def points(folder: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Keep a content or not, by rules held as data. Every rule that is hit is recorded with its value and limit.
 
-Four kinds of reasons meet here: what the file is (type, licence, readable or not), whether it is a near-duplicate, whether
-it holds an item of a benchmark, and its signals against limits. Nothing is measured: a new threshold is a join and a few
+Four kinds of reasons meet here: what the file is (type, licence, readable or not, text that is not of code), whether it is a
+near-duplicate, whether it holds an item of a benchmark, and its signals against limits. Nothing is measured: a new threshold is a join and a few
 comparisons per row.
 """
 
@@ -24,6 +24,7 @@ from jobs.code.tables import (
     code_duplicates,
     code_languages,
     code_licences,
+    code_text_recall,
     distinct_files,
 )
 from jobs.decisions.hits import hit
@@ -73,6 +74,8 @@ def decide(inputs: Inputs, params: DecideParams) -> DataFrame:
     duplicates = inputs[code_duplicates].select("content_id", "kept", "duplicate_of", "jaccard")
     joined = files.join(languages, "content_id").join(duplicates, "content_id", "left")
     joined = joined.join(benchmarks.worst(inputs[code_benchmarks.hits], "content_id"), "content_id", "left")
+    recall = inputs[code_text_recall].select("content_id", F.expr("named OR recalled").alias("of_code"), "score")
+    joined = joined.join(recall, "content_id", "left")
     natural = inputs[code_signals].select(
         "content_id", F.col("natural_language").alias("written_in"), F.lit(True).alias("has_signals")
     )
@@ -91,6 +94,7 @@ def _about_the_file(params: DecideParams) -> list[Column]:
     found = [
         hit("unreadable", F.col("unreadable").isNotNull(), detail=F.col("unreadable")),
         hit("file_type", ~kind.isin(*params.types), detail=F.concat(kind, F.lit(": "), F.col("language"))),
+        hit("text_not_of_code", ~F.coalesce("of_code", F.lit(True)), value=F.col("score")),
         near_copy(),
         benchmarks.found(),
     ]
@@ -120,6 +124,7 @@ job = Job(
         code_licences,
         code_duplicates,
         code_benchmarks.hits,
+        code_text_recall,
         code_signals,
         code_released_signals,
     ),

@@ -191,6 +191,19 @@ code_licences = Table(
 )
 
 
+code_text_recall = Table(
+    "silver.code_text_recall",
+    row="one distinct text file, and whether it belongs to code",
+    key=("content_id",),
+    columns=(
+        CONTENT_ID,
+        Column("named", "boolean", "its name says so: requirements, readme, notes and the like"),
+        Column("recalled", "boolean", "the classifier's score is above the threshold"),
+        Column("score", "double", "of the classifier; null without one", nullable=True, checks=(between(0, 1),)),
+        Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes"),
+    ),
+)
+
 code_decisions = Table(
     "silver.code_decisions",
     row="the verdict on one distinct content",

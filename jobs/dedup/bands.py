@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 from pyspark.sql import DataFrame
@@ -47,7 +49,9 @@ def bands_job(corpus: Corpus) -> Job:
     """`<corpus>.bands`: a row of bands for every document, one with no token included."""
 
     def transform(inputs: Inputs, params: MinHashParams) -> DataFrame:
-        documents = inputs[corpus.documents].select(corpus.tables.key, corpus.text)
+        documents = inputs[corpus.documents].select(
+            corpus.tables.key, corpus.text, *([corpus.within] if corpus.within else [])
+        )
         return documents.mapInArrow(_signer(corpus, params.setting), corpus.tables.bands.spark_schema)
 
     return Job(
@@ -68,7 +72,10 @@ def _signer(corpus: Corpus, setting: Setting) -> Callable[[Iterator[pa.RecordBat
 
     def sign(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            hashes = band_hashes(text_of(batch[text]), setting).cast(schema.field("bands").type)
+            hashes = band_hashes(text_of(batch[text]), setting)
+            if corpus.within is not None:
+                hashes = apart(hashes, batch[corpus.within])
+            hashes = hashes.cast(schema.field("bands").type)
             names = pa.array([setting.canonical] * len(batch), pa.string())
             yield pa.RecordBatch.from_arrays([batch[key], hashes, names], schema.names)
 
@@ -78,3 +85,13 @@ def _signer(corpus: Corpus, setting: Setting) -> Callable[[Iterator[pa.RecordBat
 def text_of(column: pa.Array) -> pa.Array:
     """The texts of a column: strings as they are, bytes decoded."""
     return texts(column) if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) else column
+
+
+def apart(hashes: pa.ListArray, groups: pa.Array) -> pa.ListArray:
+    """The band hashes with their document's group mixed in, so that no band is shared by two groups."""
+    coded = groups.dictionary_encode()
+    names = [hashlib.sha256(name.encode()).digest()[:8] for name in coded.dictionary.to_pylist()]
+    salt = np.frombuffer(b"".join(names), np.int64)[coded.indices.to_numpy()]
+    offsets = hashes.offsets.to_numpy()
+    values = hashes.values.to_numpy()[offsets[0] : offsets[-1]] ^ np.repeat(salt, np.diff(offsets))
+    return pa.ListArray.from_arrays(pa.array(offsets - offsets[0], pa.int32()), pa.array(values))

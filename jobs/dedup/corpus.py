@@ -16,7 +16,8 @@ class Corpus:
     """`document`: what one is called in messages. `documents` holds the texts in column `text` (string, or bytes to be decoded), `occurrences` what decides who survives.
 
     Both carry the key of `tables`. `best_first`: a total order over occurrences, the survivor first. `module`: where all
-    this is declared, so that a change of it is seen.
+    this is declared, so that a change of it is seen. `within`: a column of `documents`; two that differ in it are never
+    compared.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Corpus:
     occurrences: Table
     best_first: Callable[[], list[Column]]
     module: str
+    within: str | None = None

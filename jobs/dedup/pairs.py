@@ -115,12 +115,12 @@ class _Pairs:
         """(id, other, jaccard) as the last run left them."""
         return self.inputs.current(self.corpus.tables.pairs).toDF("id", "other", "jaccard")
 
-    def _known(self) -> DataFrame:
-        """The pairs whose similarity still holds: neither of the two changed."""
-        known = self._before().where(F.col("id") < F.col("other")).toDF("left", "right", "jaccard")
-        if self.inputs.changed is None:
-            return known
+    def _known(self) -> DataFrame | None:
+        """The pairs whose similarity still holds: neither of the two changed. None when all are measured."""
         changed = self.inputs.changed
+        if changed is None:
+            return None
+        known = self._before().where(F.col("id") < F.col("other")).toDF("left", "right", "jaccard")
         return known.join(changed.toDF("left"), "left", "left_anti").join(changed.toDF("right"), "right", "left_anti")
 
     def _setting(self) -> Setting:
@@ -158,22 +158,22 @@ class _Pairs:
         return self.inputs.hold(name, documents.mapInArrow(measure, "id string, shingles array<int>"))
 
 
-def _unmeasured(pairs: DataFrame, known: DataFrame) -> DataFrame:
-    return pairs.join(known, ["left", "right"], "left_anti")
+def _unmeasured(pairs: DataFrame, known: DataFrame | None) -> DataFrame:
+    return pairs if known is None else pairs.join(known, ["left", "right"], "left_anti")
 
 
-def _measured(pairs: DataFrame, known: DataFrame, sets: DataFrame) -> DataFrame:
+def _measured(pairs: DataFrame, known: DataFrame | None, sets: DataFrame) -> DataFrame:
     """These pairs with their similarity: as stored where it is, else from the sets.
 
     Behind the set of a document on the left come those of all it is compared with: a set travels once for each pair,
     not twice.
     """
-    stored = known.join(pairs, ["left", "right"], "left_semi")
     new = _unmeasured(pairs, known)
     left = new.select("left").distinct().join(sets.toDF("left", "shingles"), "left")
     right = new.join(sets.toDF("right", "shingles"), "right").select("left", "right", "shingles")
     rows = left.select("left", F.lit("").alias("right"), "shingles").unionByName(right)
-    return stored.unionByName(rows.repartition("left").sortWithinPartitions("left", "right").mapInArrow(_compare, PAIR))
+    measured = rows.repartition("left").sortWithinPartitions("left", "right").mapInArrow(_compare, PAIR)
+    return measured if known is None else measured.unionByName(known.join(pairs, ["left", "right"], "left_semi"))
 
 
 def _within(members: DataFrame, affected: DataFrame) -> DataFrame:

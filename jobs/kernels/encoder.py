@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class Encoder:
                 " Remove it from the vocabulary's merges or choose another tokenizer."
             )
         return pa.ListArray.from_arrays(pa.array(np.cumsum(counts), pa.int32()), pa.array(flat))
+
+    def starts(self, text: str) -> npt.NDArray[np.int64]:
+        """The character at which each token of one text begins, ascending: shape (tokens,)."""
+        found = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        return np.array([start for start, _ in found], np.int64)
 
     def plain(self, text: str) -> list[int]:
         """Ids of one text."""

@@ -17,21 +17,20 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial, reduce
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
 from jobs.kernels.estimates import curve, precision_recall
-from jobs.kernels.page_classifier import Classifier, Settings, model_id, train
+from jobs.kernels.page_classifier import Settings, model_id, train
 from jobs.kernels.url_patterns import Pattern, Patterns
 from jobs.web import seeds
+from jobs.web.models import classifier
 from jobs.web.tables import (
     url_labels,
     web_domains,
@@ -368,23 +367,11 @@ def _matched(batches: Iterator[pa.RecordBatch], patterns: list[tuple[str, bool]]
 def _scored(batches: Iterator[pa.RecordBatch], files: tuple[str, ...], name: str) -> Rows:
     for batch in batches:
         texts = batch["text"].to_pylist()
-        scores = _classifier(files, name).scores(texts)
+        scores = classifier(files, name).scores(texts)
         for page_id, text_id, score in zip(
             batch["page_id"].to_pylist(), batch["text_id"].to_pylist(), scores, strict=True
         ):
             yield {"page_id": page_id, "text_id": text_id, "score": score}
-
-
-@lru_cache(maxsize=2)
-def _classifier(files: tuple[str, ...], name: str) -> Classifier:
-    """The model in these Parquet files, loaded once per worker. `name`: its id, by which another model is another."""
-    for file in files:
-        system, path = pafs.FileSystem.from_uri(file)
-        found = pq.read_table(path, columns=["model_id", "model"], filesystem=system)
-        for row in found.to_pylist():
-            if row["model_id"] == name:
-                return Classifier(row["model"])
-    raise FileNotFoundError(f"no model {name} in {', '.join(files)}")
 
 
 job = Job(

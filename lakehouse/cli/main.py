@@ -26,6 +26,7 @@ COMMANDS = {
     "tokenizer": ("tokenizer", "tokenizer"),
     "mix": ("mix", "mix"),
     "refetch": ("jobs.code.cli", "refetch"),
+    "picture": ("jobs.pictures.cli", "picture"),
     "web": ("jobs.web.cli", "web"),
     "synthesis": ("jobs.synthesis.cli", "synthesis"),
     "release": ("release", "release"),
@@ -34,8 +35,11 @@ COMMANDS = {
     "quickstart": ("quickstart", "quickstart"),
     "train": ("training.cli", "train"),  # a dotted name is a module outside this package
     "export": ("training.cli", "export"),
+    "register": ("training.cli", "register"),
+    "lineage": ("training.cli", "lineage"),
     "evaluate": ("training.cli", "evaluate"),
     "ablate": ("training.cli", "ablate"),
+    "perplexity": ("training.cli", "perplexity"),
 }
 
 

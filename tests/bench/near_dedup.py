@@ -158,10 +158,12 @@ def ours(documents: Documents, work: Path) -> tuple[list[Whole], list[str]]:
         cold += run([runs.deduplicating(lake, DEFAULT)]).steps
     runs.check_taken_in(lake, base, one, added)
     say("codelake: the same in a session that is warm")
-    steps = [runs.deduplicating(warm_up, DEFAULT), runs.deduplicating(warm, DEFAULT)]
-    for folders in ([base, one], [base, one, added]):
-        steps += [runs.ingesting(warm, *folders), runs.deduplicating(warm, DEFAULT)]
-    hot = run(steps).steps[1::2]
+    steps = []
+    for copy in (warm_up, warm):
+        steps.append(runs.deduplicating(copy, DEFAULT))
+        for folders in ([base, one], [base, one, added]):
+            steps += [runs.ingesting(copy, *folders), runs.deduplicating(copy, DEFAULT)]
+    hot = run(steps).steps[5::2]
     titles = (f"{DEFAULT}", "one file more", "1 % more")
     builds = [(f"{permutations}", first[permutations].steps[0]) for permutations in (PLAIN, PAPER)]
     builds += [*zip(titles, cold, strict=True), *zip((f"warm: {title}" for title in titles), hot, strict=True)]

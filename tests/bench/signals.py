@@ -1,4 +1,4 @@
-"""What signals cost on one core: all of them, each family alone, and the released filter's; and how the two rule sets decide.
+"""What signals cost on one core: all of them, each family alone, the released filter's.
 
 usage: python -m tests.bench.signals [--mb 200] [--released-mb 10] [--folder FOLDER] [--readme]
 
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,7 +32,6 @@ from jobs.kernels.parts import Marks
 from jobs.kernels.released.measure import Measured, missing
 from jobs.kernels.released.measure import measure as measure_released
 from jobs.kernels.signals import signals
-from lakehouse.rules import rule_set
 from tests.bench import documents, markdown
 from tests.bench.usage import measure
 
@@ -151,9 +151,7 @@ STEPS: dict[str, tuple[str, Callable[[], Step], bool]] = {
 def one(name: str, folder: Path, mb: float) -> dict[str, object]:
     """Documents, MB and CPU seconds of a step in this process, and the same by language."""
     step = STEPS[name][1]()
-    for warm in ("warm.py", "warm.js", "warm.md", "warm.json", "warm.html", "warm.c", "warm.go", "warm.java"):
-        found = FileTypes.load(conf("file-types")).classify(warm)
-        step([(warm, found.language, found.type, "x = 1\n")])
+    _warm(step)
     count, size, cpu = 0, 0, 0.0
     by_language: Counter[str] = Counter()
     spent: dict[str, float] = defaultdict(float)  # CPU seconds
@@ -170,31 +168,54 @@ def one(name: str, folder: Path, mb: float) -> dict[str, object]:
     return {"documents": count, "mb": size / 1e6, "cpu": cpu, "languages": languages}
 
 
-def agreement(folder: Path, mb: float) -> Iterator[list[str]]:
-    """How the two sets decide the same files, and by which rules they differ."""
-    first, second = rule_set("opencoder-1"), rule_set("codelake-1")
+SHARED: dict[str, Callable[[Document], object]] = {
+    # what several measures stand on, made once a document, in the order in which one needs the other
+    "characters as numbers": lambda d: d.points,
+    "code and comments told apart": lambda d: (d.parts, d.code, d.code_lines),
+    "quoted text": lambda d: d.strings,
+    "words": lambda d: d.words,
+    "repeated runs of words": lambda d: d.repeats,
+    "words and lines of prose": lambda d: (d.prose.raw_words, d.prose.stripped) if d.kind == "text" else None,
+    "syntax tree": lambda d: d.tree,
+}
+
+
+def _warm(step: Step) -> None:
+    """Kernels are loaded and tables made before the clock runs."""
+    types = FileTypes.load(conf("file-types"))
+    for warm in ("warm.py", "warm.js", "warm.md", "warm.json", "warm.html", "warm.c", "warm.go", "warm.java"):
+        found = types.classify(warm)
+        step([(warm, found.language, found.type, "x = 1\n")])
+
+
+def each(folder: Path, mb: float) -> dict[str, list[float]]:
+    """By what is shared, then by signal: [CPU seconds, MB of the documents that it was asked of]."""
     syntaxes = notices.load(conf("comments"))
-    outcomes: Counter[str] = Counter()
-    why: Counter[str] = Counter()
-    for path, language, kind, text in files(folder, mb):
-        (row,) = measures.measure(pa.array([text]), [(path, language, kind)], syntaxes).to_pylist()
-        table = second.table_name(kind, language, row["natural_language"])
-        theirs = {
-            name
-            for name, _, _ in first.hits(
-                first.table_name(kind, language), _released((path, language, kind, text)).values
-            )
-        }
-        values = {name: value for name, value in row.items() if isinstance(value, int | float)}
-        ours = {name for name, _, _ in second.hits(table, values)}
-        outcome = (
-            f"{'kept' if not theirs else 'dropped'} by opencoder-1, {'kept' if not ours else 'dropped'} by codelake-1"
+    marks = {language: Marks.of(language, syntax) for language, syntax in syntaxes.items()}
+    spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    _warm(everything())
+    for batch in batches(files(folder, mb)):
+        size = sum(len(file[3].encode("utf-8", "replace")) for file in batch) / 1e6
+        _timed(
+            spent["the counted signals, one pass"], size, lambda batch=batch: signals(pa.array([f[3] for f in batch]))
         )
-        outcomes[outcome] += 1
-        if bool(theirs) != bool(ours):
-            why.update(f"{outcome}: {name}" for name in theirs | ours)
-    yield from ([name, f"{count:,}"] for name, count in outcomes.most_common())
-    yield from ([name, f"{count:,}"] for name, count in why.most_common(30))
+        for path, language, kind, text in batch:
+            document = Document(text, path.rpartition("/")[2], language, kind, marks.get(language))
+            size = len(text.encode("utf-8", "replace")) / 1e6
+            for name, made in SHARED.items():
+                _timed(spent[name], size, lambda made=made, document=document: made(document))
+            for one_of in measures.MEASURES:
+                if one_of.applies(document):
+                    _timed(spent[one_of.name], size, lambda m=one_of, document=document: m.value(document))
+    return dict(spent)
+
+
+def _timed(into: list[float], size: float, call: Callable[[], object]) -> None:
+    began = time.process_time()
+    with suppress(ValueError):  # a bound was passed: that too takes time
+        call()
+    into[0] += time.process_time() - began
+    into[1] += size
 
 
 def measured(folder: Path, mb: float, released_mb: float) -> Iterator[list[str]]:
@@ -216,11 +237,14 @@ def measured(folder: Path, mb: float, released_mb: float) -> Iterator[list[str]]
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=float, default=200, help="of texts")
-    parser.add_argument("--released-mb", type=float, default=10, help="of texts for opencoder-1 and the comparison")
+    parser.add_argument("--released-mb", type=float, default=10, help="of texts for opencoder-1")
     parser.add_argument("--folder", type=Path, help="sources to measure instead of the pinned archives")
     parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
-    parser.add_argument("--one", choices=sorted(STEPS), help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=[*sorted(STEPS), "each"], help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
+    if given.one == "each":
+        print(json.dumps(each(given.folder, given.mb)))
+        return
     if given.one:
         print(json.dumps(one(given.one, given.folder, given.mb)))
         return
@@ -230,12 +254,19 @@ def main(argv: list[str] | None = None) -> None:
         if given.folder is None:
             documents.make(given.mb, folder)
         rows = list(measured(folder, given.mb, given.released_mb))
-        decided = [] if missing() else list(agreement(folder, given.released_mb))
+        command = [sys.executable, "-m", "tests.bench.signals", "--one", "each", "--mb", str(given.mb / 10)]
+        costs = json.loads(measure([*command, "--folder", str(folder)]).output)
     head = ["step", "MB", "MB/CPU-s", "documents/CPU-s", "peak MB (PSS)"]
     arguments = [f"--mb {given.mb:g}", f"--released-mb {given.released_mb:g}"]
     lines = [*markdown.about("tests.bench.signals", arguments, load), "", *markdown.table(head, rows)]
-    if decided:
-        lines += ["", *markdown.table(["the same files under both rule sets", "files"], decided)]
+    ordered = sorted(costs.items(), key=lambda item: -item[1][0])
+    by_signal = [[name, f"{1000 * spent / max(mb, 1e-9):,.2f}", f"{mb:,.1f}"] for name, (spent, mb) in ordered]
+    lines += [
+        "",
+        "What each signal costs beside what it shares with others, and what that costs; on a tenth of the documents:",
+        "",
+    ]
+    lines += markdown.table(["signal, or what several share", "ms a MB", "MB that it was asked of"], by_signal)
     print("\n".join(lines))
     if given.readme:
         markdown.write("signals", lines)

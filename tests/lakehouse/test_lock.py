@@ -63,6 +63,6 @@ def test_who_writes_again_and_again_lets_a_waiter_in(tmp_path: Path) -> None:
     finally:
         stop.set()
         greedy.join()
-    assert told == [] or "writing on" in told[0]
+    assert told == [] or "writing on" in told[0] or "not said its name yet" in told[0]
     # Those that end while the waiter takes its place in the queue, and the one that holds the lock then.
     assert passed <= 2 + POLL_SECONDS / HELD_SECONDS

@@ -27,6 +27,7 @@ def stage(pin: Pin, **given: Any) -> dict[str, Any]:
         "version": pin.version,
         "source": None,
         "encoding": "packed",
+        "query": None,
     }
     schedule = {"kind": "stable", "peak": 1e-2, "floor": 1e-4, "warmup_tokens": 256, "form": "exponential"}
     return {

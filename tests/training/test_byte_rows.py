@@ -14,9 +14,12 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakehouse import release
 from lakehouse.errors import InputError
+from lakehouse.lake import Lake
+from lakehouse.registry import graph, table
 from training.byte_rows import END, packed
-from training.pins import Pin
+from training.pins import Pin, of_release
 
 
 def documents(folder: Path, texts: list[str]) -> Pin:
@@ -61,3 +64,25 @@ def test_raw_contents_are_packed_as_they_were_read(tmp_path: Path) -> None:
     made = packed(Pin(str(tmp_path / "raw"), 0), tmp_path / "rows", row_tokens=99)
     (ids,) = DeltaTable(made.location).to_pyarrow_table()["input_ids"].to_pylist()
     assert ids == [*raw[1], END, *raw[0], END]
+
+
+def test_a_query_chooses_documents_of_a_release_and_is_part_of_what_they_are(tmp_path: Path) -> None:
+    lake, pretrain = Lake(str(tmp_path / "lake")), table("gold.pretrain")
+    blank = {"corpus": "code", "source": "s", "repo": "r", "path": "p", "language": "python", "copies": 1, "bytes": 1}
+    rows = [{**blank, "doc_id": f"{n:064x}", "stars": n, "text": f"t{n}"} for n in range(4)]
+    write_deltalake(lake.location(pretrain), pa.Table.from_pylist(rows, schema=pretrain.arrow_schema))
+    release.create(lake, graph(), "first")
+    pin = of_release(lake.root, "first", "gold.pretrain")
+
+    def asked(query: str) -> Pin:
+        return packed(pin, tmp_path / "rows", row_tokens=8, lake=lake.root, query=query)
+
+    popular = 'SELECT doc_id, text FROM r."gold.pretrain" WHERE stars >= 2'
+    (row,) = DeltaTable(asked(popular).location).to_pyarrow_table().to_pylist()
+    assert row["input_ids"] == [*b"t2", END, *b"t3", END]
+    assert asked(popular) == asked(popular)
+    assert asked(popular).location != asked(popular + " LIMIT 1").location
+    with pytest.raises(InputError, match=r"gold\.nothing(.|\n)*Tables of release 'first': gold\.pretrain"):
+        asked('SELECT doc_id, text FROM r."gold.nothing"')
+    with pytest.raises(InputError, match="the query gives stars; doc_id and text are needed"):
+        asked('SELECT stars FROM r."gold.pretrain"')

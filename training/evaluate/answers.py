@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from training.evaluate.problems import Problem
 
-VERSION = 1  # of everything here; recorded with every score
+VERSION = 2  # of everything here; recorded with every score
 
 BLOCK = re.compile(r"```[A-Za-z0-9+#]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -31,6 +31,8 @@ def prompted(problem: Problem, *, chat: bool) -> str:
 
 def program(problem: Problem, said: str, *, chat: bool) -> str:
     """The solution in what the model said: for base models prompt and continuation up to a stop, for chat the last block."""
+    if chat and problem.language != "python":
+        return open_ended(_block(said, problem.entry_point), problem.tests or "", problem.stops)
     if chat:
         return _reachable(_block(said, problem.entry_point), problem.entry_point)
     body = until(said, problem.stops)
@@ -42,6 +44,12 @@ def program(problem: Problem, said: str, *, chat: bool) -> str:
     if problem.prompt.endswith("[BEGIN]\n"):
         return body
     return problem.prompt + body
+
+
+def open_ended(block: str, tests: str, stops: Iterable[str]) -> str:
+    """A whole function without its end, where the tests begin by closing it (MultiPL-E)."""
+    ends = [at for stop in stops if stop.strip() == "}" and (at := block.rfind(stop)) >= 0]
+    return block[: max(ends)] if ends and tests.lstrip().startswith("}") else block
 
 
 def until(said: str, stops: Iterable[str]) -> str:

@@ -28,16 +28,26 @@ def as_bytes(text: str) -> list[int]:
 
 def of_texts(model: Any, texts: Sequence[str], *, encode: Encode, length: int) -> float:
     """Loss over all texts in bits, divided by their UTF-8 bytes."""
-    nats = 0.0
+    nats = sum(of_each(model, texts, encode=encode, length=length))
+    return bits_per_byte(nats, sum(len(text.encode()) for text in texts))
+
+
+def of_each(model: Any, texts: Sequence[str], *, encode: Encode, length: int) -> list[float]:
+    """Loss over each text in nats: shape (texts,)."""
     windows = [
-        window for text in texts for window in _windows([*encode("\n"), *encode(text)], len(encode("\n")), length)
+        (nth, *window)
+        for nth, text in enumerate(texts)
+        for window in _windows([*encode("\n"), *encode(text)], len(encode("\n")), length)
     ]
+    nats = [0.0] * len(texts)
     device = next(model.parameters()).device
     model.eval()
     with torch.no_grad():
         for first in range(0, len(windows), BATCH):
-            nats += _nats(model, windows[first : first + BATCH], device)
-    return bits_per_byte(nats, sum(len(text.encode()) for text in texts))
+            batch = windows[first : first + BATCH]
+            for (nth, *_), found in zip(batch, _nats(model, [(i, n) for _, i, n in batch], device), strict=True):
+                nats[nth] += found
+    return nats
 
 
 def _windows(ids: Sequence[int], counted: int, length: int) -> Iterator[tuple[list[int], int]]:
@@ -48,7 +58,7 @@ def _windows(ids: Sequence[int], counted: int, length: int) -> Iterator[tuple[li
         counted = end
 
 
-def _nats(model: Any, windows: Sequence[tuple[list[int], int]], device: torch.device) -> float:
+def _nats(model: Any, windows: Sequence[tuple[list[int], int]], device: torch.device) -> list[float]:
     longest = max(len(ids) for ids, _ in windows)
     ids = torch.zeros(len(windows), longest, dtype=torch.long)
     labels = torch.full_like(ids, -100)
@@ -56,6 +66,6 @@ def _nats(model: Any, windows: Sequence[tuple[list[int], int]], device: torch.de
         ids[row, : len(window)] = torch.tensor(window)
         labels[row, len(window) - counted : len(window)] = torch.tensor(window[-counted:])
     logits = model(input_ids=ids.to(device), use_cache=False).logits[:, :-1].float()
-    return float(
-        F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten().to(device), ignore_index=-100, reduction="sum")
-    )
+    wanted = labels[:, 1:].to(device)
+    lost = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="none")
+    return [float(row) for row in lost.view_as(wanted).double().sum(1)]

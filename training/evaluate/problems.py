@@ -264,14 +264,24 @@ def _lines(value: str | Sequence[str]) -> str:
 
 
 def multipl_e(rows: Iterable[Row]) -> list[Problem]:
-    """MultiPL-E: a prompt and tests that are appended to the completion. Run where the language is installed."""
+    """MultiPL-E: a prompt, and tests that follow the completion in the same file."""
     return [
         Problem(
-            row["name"], row["language"], row["prompt"], row["prompt"], "", "", row["tests"], tuple(row["stop_tokens"])
+            row["name"],
+            LANGUAGE_NAMES.get(str(row["language"]), str(row["language"])),
+            row["prompt"],
+            row["prompt"],
+            "",
+            "",
+            row["tests"],
+            tuple(row["stop_tokens"]),
         )
         for row in rows
     ]
 
+
+# Names of MultiPL-E for languages that the sandbox calls otherwise.
+LANGUAGE_NAMES = {"py": "python", "js": "javascript", "rs": "rust", "sh": "shell", "go_test.go": "go"}
 
 LAYOUTS: dict[str, Callable[[Iterable[Row]], list[Problem]]] = {
     "humaneval": humaneval,

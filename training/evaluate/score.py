@@ -1,9 +1,9 @@
 """Answers scored: programs run in the sandbox, timeouts told apart, pass@k by the unbiased estimate.
 
-    with Pool(Limits.default(), workers=2) as pool:
-        report = score(problems, answers, execute=pool.run, ks=(1, 10))
+    with Executor(Limits.default(), workers=2) as executor:
+        report = score(problems, answers, execute=executor.run, ks=(1, 10), chat=False)
 
-`execute` is all that is known of the sandbox: programs in, verdicts out in the same order. A program that ran out of wall
+`execute` is all that is known of the sandbox: runs in, verdicts out in the same order. A program that ran out of wall
 time is run once more, alone, before it counts: on a busy machine that is the commonest false verdict. A sandbox that
 broke is an error, not a wrong answer.
 """
@@ -18,12 +18,27 @@ from dataclasses import dataclass
 from lakehouse.errors import InputError, JobFailed
 from lakehouse.sandbox import Program, Verdict
 from training.evaluate.answers import program
+from training.evaluate.execute import Run
+from training.evaluate.multipl_e import source
 from training.evaluate.problems import Problem
 from training.evaluate.scores import pass_at_k
 
 TIMED_OUT = ("timeout", "cpu_limit")
 
-Execute = Callable[[Iterable[Program]], Iterator[Verdict]]
+Execute = Callable[[Iterable[Run]], Iterator[Verdict]]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended, why, and its CPU seconds; of several runs the worst end and all of the time."""
+
+    end: str
+    detail: str = ""
+    cpu: float = 0.0
+
+    def then(self, other: Ended) -> Ended:
+        worst = other if self.end == "passed" else self
+        return Ended(worst.end, worst.detail, self.cpu + other.cpu)
 
 
 @dataclass(frozen=True)
@@ -36,10 +51,15 @@ class Scored:
     program: str
     end: str
     detail: str
+    cpu: float
 
     @property
     def passed(self) -> bool:
         return self.end == "passed"
+
+    @property
+    def timed_out(self) -> bool:
+        return self.end in TIMED_OUT
 
 
 @dataclass(frozen=True)
@@ -73,8 +93,16 @@ def score(
         raise InputError(f"{len(lacking)} problems have fewer than {max(ks)} answers, the first is {lacking[0]}.")
     made = [(p, n, said, program(p, said, chat=chat)) for p in problems for n, said in enumerate(answers[p.name])]
     ends = _ended([(p, code) for p, _, _, code in made], execute)
-    scored = tuple(Scored(p.name, n, said, code, *ended) for (p, n, said, code), ended in zip(made, ends, strict=True))
+    scored = tuple(
+        Scored(p.name, n, said, code, ended.end, ended.detail, ended.cpu)
+        for (p, n, said, code), ended in zip(made, ends, strict=True)
+    )
     return Report(len(problems), _means(scored, ks), Counter(one.end for one in scored), scored)
+
+
+def references(problems: Sequence[Problem]) -> list[Run]:
+    """The runs that judge the authors' own solutions, of problems that have one."""
+    return [run for problem in problems if problem.solution for run, _ in runs(problem, problem.solution)]
 
 
 def _means(scored: Sequence[Scored], ks: Sequence[int]) -> dict[int, float]:
@@ -82,46 +110,49 @@ def _means(scored: Sequence[Scored], ks: Sequence[int]) -> dict[int, float]:
     return {k: sum(pass_at_k(n, passed[name], k) for name, n in samples.items()) / len(samples) for k in ks}
 
 
-def _ended(made: Sequence[tuple[Problem, str]], execute: Execute) -> list[tuple[str, str]]:
+def _ended(made: Sequence[tuple[Problem, str]], execute: Execute) -> list[Ended]:
     """How each program ended: by its literal, or by the worst of its runs."""
-    runs = [(n, run) for n, (problem, code) in enumerate(made) for run in _runs(problem, code)]
-    verdicts = list(execute(one for _, (one, _) in runs))
+    judging = [(n, run) for n, (problem, code) in enumerate(made) for run in runs(problem, code)]
+    verdicts = list(execute(one for _, (one, _) in judging))
     for at, verdict in enumerate(verdicts):
         if verdict.end == "timeout":
-            (verdicts[at],) = execute([runs[at][1][0]])
+            (verdicts[at],) = execute([judging[at][1][0]])
         if verdicts[at].end == "broken":
             raise JobFailed(
-                f"{made[runs[at][0]][0].name}: the sandbox broke: {verdict.detail}. `codelake doctor` checks it."
+                f"{made[judging[at][0]][0].name}: the sandbox broke: {verdict.detail}. `codelake doctor` checks it."
             )
     found = [_literal(problem, code) for problem, code in made]
-    for (n, (_, wanted)), verdict in zip(runs, verdicts, strict=True):
-        if found[n] is None or found[n] == ("passed", ""):
-            found[n] = _judged(verdict, wanted)
-    return [ended if ended is not None else ("failed", "no test") for ended in found]
+    for (n, (_, wanted)), verdict in zip(judging, verdicts, strict=True):
+        ended, before = _judged(verdict, wanted), found[n]
+        found[n] = ended if before is None else before.then(ended)
+    return [ended or Ended("failed", "no test") for ended in found]
 
 
-def _runs(problem: Problem, code: str) -> list[tuple[Program, str | None]]:
-    """Programs that judge a solution, each with the output it must have, None where tests decide."""
+def runs(problem: Problem, code: str) -> list[tuple[Run, str | None]]:
+    """Runs that judge a solution, each with the output it must have, None where tests decide."""
     if problem.answer is not None:
         return []
+    if problem.language != "python":
+        return [(Run(problem, Program(source(problem, code))), None)]
     if problem.cases:
-        return [(Program(code, None, given), wanted) for given, wanted in problem.cases]
-    return [(Program(code, problem.tests), None)]
+        return [(Run(problem, Program(code, None, given)), wanted) for given, wanted in problem.cases]
+    return [(Run(problem, Program(code, problem.tests)), None)]
 
 
-def _judged(verdict: Verdict, wanted: str | None) -> tuple[str, str]:
+def _judged(verdict: Verdict, wanted: str | None) -> Ended:
     if wanted is None or not verdict.passed:
-        return verdict.end, verdict.detail
+        return Ended(verdict.end, verdict.detail, verdict.cpu)
     same = verdict.output.split() == wanted.split()  # white space is never what an exercise is about
-    return ("passed", "") if same else ("failed", f"printed {verdict.output[:200]!r}")
+    return Ended("passed" if same else "failed", "" if same else f"printed {verdict.output[:200]!r}", verdict.cpu)
 
 
-def _literal(problem: Problem, said: str) -> tuple[str, str] | None:
+def _literal(problem: Problem, said: str) -> Ended | None:
     """A literal compared with the right one: nothing is run, so nothing can run away."""
     if problem.answer is None:
         return None
     try:
         found, right = ast.literal_eval(said), ast.literal_eval(problem.answer)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return ("passed", "") if said.strip() == problem.answer.strip() else ("failed", "no literal")
-    return ("passed", "") if found == right and type(found) is type(right) else ("failed", f"said {said[:200]}")
+        return Ended("passed") if said.strip() == problem.answer.strip() else Ended("failed", "no literal")
+    same = found == right and type(found) is type(right)
+    return Ended("passed") if same else Ended("failed", f"said {said[:200]}")

@@ -19,7 +19,7 @@ from typing import Protocol, cast
 
 from jobs.code.sources import archive, distribution, folder, git, parquet
 from jobs.code.sources.limits import Limits
-from jobs.code.sources.rows import Occurrence, Reason, Unreadable
+from jobs.code.sources.rows import Occurrence, Reason, Unreadable, within
 from jobs.code.sources.spec import Kind, Shard, SourceError, SourceSpec
 
 __all__ = [
@@ -70,4 +70,5 @@ def shards(spec: SourceSpec, limits: Limits) -> list[Shard]:
 
 def read(shard: Shard, limits: Limits) -> Iterator[Occurrence | Unreadable]:
     """The rows of one shard, in a fixed order. Raises SourceError where the source is gone since it was split."""
-    return _READERS[shard.spec.kind].read(shard, limits)
+    for row in _READERS[shard.spec.kind].read(shard, limits):
+        yield within(row, limits.committed_until) if isinstance(row, Occurrence) else row

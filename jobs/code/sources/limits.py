@@ -5,7 +5,9 @@ All values are configuration; nothing here has a default.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 
 class Limits(BaseModel):
@@ -19,6 +21,14 @@ class Limits(BaseModel):
     max_ratio: float = Field(ge=1, description="most plain bytes per packed byte, judged past max_file_bytes only")
     max_nesting: int = Field(gt=0, description="most folders above one file; a deeper path is an `unsafe_name` row")
     shard_bytes: int = Field(gt=0, description="bytes one shard should hold; a larger file or row group is a shard")
+    committed_until: AwareDatetime | None = Field(
+        description="cut-off: a file whose commit is later is an `after_cutoff` row; null takes all, as where no time is known"
+    )
+
+    @field_validator("committed_until")
+    @classmethod
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
 
     def is_bomb(self, plain: int, packed: int) -> bool:
         """True where `plain` bytes out of `packed` are more than an honest archive needs.

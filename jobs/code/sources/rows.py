@@ -36,6 +36,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     MISSING_CONTENT = "missing_content"
     DUPLICATE_PATH = "duplicate_path"
+    AFTER_CUTOFF = "after_cutoff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,14 @@ class Fault(Exception):
 
 def over_cap(size: int, cap: int) -> Fault:
     return Fault(Reason.OVER_CAP, f"{size:,} bytes, allowed are {cap:,} (max_file_bytes); not read.", size=size)
+
+
+def within(found: Occurrence, until: datetime | None) -> Occurrence | Unreadable:
+    """The occurrence, or that its commit is later than the cut-off."""
+    if until is None or found.committed_at is None or found.committed_at <= until:
+        return found
+    said = f"committed {found.committed_at:%Y-%m-%d %H:%M} UTC, allowed until {until:%Y-%m-%d %H:%M} (committed_until)."
+    return Unreadable(found.repo, found.path, Reason.AFTER_CUTOFF, said, found.size, b"")
 
 
 def unreadable(error: OSError) -> Fault:

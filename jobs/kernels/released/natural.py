@@ -94,9 +94,14 @@ def _in_duplicate_lines(prose: Prose) -> Value:
     return share(found, sum(map(len, prose.stripped)))
 
 
+def has_code_name(name: str) -> bool:
+    """Whether a text file's name says that it belongs to code: requirements, readme, notes and the like."""
+    stem = name.lower().split(".")[0]
+    return "requirement" in stem or stem in _CODE_STEMS
+
+
 def _code_name(prose: Prose) -> float:
-    stem = prose.name.lower().split(".")[0]
-    return float("requirement" in stem or stem in _CODE_STEMS)
+    return float(has_code_name(prose.name))
 
 
 def _links_and_tags(prose: Prose) -> Value:

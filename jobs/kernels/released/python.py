@@ -6,7 +6,8 @@ import io
 import re
 import tokenize
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from jobs.kernels.released.general import Source
 
 Value = float | None
+
+_BLOCKS = frozenset(("body", "handlers", "orelse", "finalbody", "cases"))
 
 # The release walks the tree with two calls a level, and a few calls hold part of depth.LIMIT before.
 MAX_DEPTH = 1490  # levels
@@ -108,10 +111,21 @@ def _names(statement: ast.stmt) -> int:
 def prose_length(text: str) -> int:
     """Characters of docstrings and comments, without `#`."""
     root = _parsed(text)
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    strings = [] if root is None else [ast.get_docstring(n) for n in ast.walk(root) if isinstance(n, documented)]
+    strings = [] if root is None else [ast.get_docstring(node) for node in _documented(root)]
     said = "\n".join(string for string in strings if string)
     return len(f"{said}\n{_comments(text, root is not None)}".strip())
+
+
+def _documented(root: ast.Module) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef]:
+    """The nodes of `ast.walk` that may have a docstring, in its order. Only statements hold them, and only lists statements."""
+    waiting: deque[Any] = deque([root])
+    while waiting:
+        node = waiting.popleft()
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield node
+        for name in node._fields:
+            if name in _BLOCKS:
+                waiting.extend(getattr(node, name))
 
 
 def _comments(text: str, parses: bool) -> str:

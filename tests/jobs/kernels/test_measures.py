@@ -17,7 +17,7 @@ from jobs.kernels.language_measures import PARSED
 from jobs.kernels.measures import MEASURES, NAMES, measure
 from jobs.kernels.pages import visible_characters
 from jobs.kernels.parts import Marks, parts, text_of
-from jobs.kernels.syntax import GRAMMARS, syntax
+from jobs.kernels.syntax import GRAMMARS, MAX_DEPTH, syntax
 from jobs.kernels.words import points_of
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -236,3 +236,9 @@ def test_a_line_of_megabytes_is_measured(piece, path, language, kind):
 def test_texts_of_nearly_nothing_have_a_row(text, kind):
     for language in (*PARSED, "html", "markdown"):
         assert measured(text, "a", language, kind)["failures"] == []
+
+
+@pytest.mark.parametrize("levels", [100, 1400, 1600, 1985, 2010, 5000])
+def test_a_tree_is_too_deep_from_the_same_level_on_whether_looked_at_in_strides_or_walked(levels):
+    row = measured("x = " + "(" * levels + "1" + ")" * levels + "\n" + "y = f(1)\n" * 4000, "a.py", "python")
+    assert row["parses"] == (None if levels > MAX_DEPTH else True)

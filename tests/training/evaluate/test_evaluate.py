@@ -1,6 +1,6 @@
 """Right programs score 100, wrong ones 0, and the estimates are those of counting.
 
-score(problems, answers, execute=pool.run, ks=(1, 10), chat=False).pass_at[1]
+score(problems, answers, execute=executor.run, ks=(1, 10), chat=False).pass_at[1]
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.errors import ConfigError, InputError, JobFailed, MachineError
-from lakehouse.sandbox import Limits, Pool, Program, Verdict
+from lakehouse.sandbox import Limits, Verdict
 from training.evaluate.answers import program, prompted, until
+from training.evaluate.execute import Executor, Run
 from training.evaluate.problems import Problem, load
-from training.evaluate.score import TIMED_OUT, score
+from training.evaluate.score import TIMED_OUT, references, score
 from training.evaluate.scores import bits_per_byte, pass_at_k
 
 ADD = Problem(
@@ -28,9 +29,9 @@ ADD = Problem(
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
+def executor() -> Iterator[Executor]:
     try:
-        with Pool(Limits.default(), 2) as made:
+        with Executor(Limits.default(), 2) as made:
             yield made
     except MachineError as error:
         pytest.skip(f"no sandbox here: {error}")
@@ -56,7 +57,7 @@ def test_bits_per_byte_of_a_uniform_guess_over_bytes_is_eight() -> None:
         bits_per_byte(1.0, 0)
 
 
-def test_known_programs_end_as_they_must(pool: Pool) -> None:
+def test_known_programs_end_as_they_must(executor: Executor) -> None:
     said = {
         "    return a + b\n\ndef other(): pass": "passed",
         "    return a - b": "failed",
@@ -65,7 +66,7 @@ def test_known_programs_end_as_they_must(pool: Pool) -> None:
         "    while True: pass": "timed out",  # by CPU time, on a busy machine by wall time
         "    import sys; sys.exit(0)": "error",
     }
-    report = score([ADD], {"add/0": list(said)}, execute=pool.run, ks=(1, 2), chat=False)
+    report = score([ADD], {"add/0": list(said)}, execute=executor.run, ks=(1, 2), chat=False)
     ends = ["timed out" if one.end in TIMED_OUT else one.end for one in report.answers]
     assert ends == list(said.values())
     assert report.pass_at == {1: pytest.approx(1 / 6), 2: pytest.approx(pass_at_k(6, 1, 2))}
@@ -76,8 +77,8 @@ def test_a_timeout_counts_when_it_comes_twice_and_a_broken_sandbox_never() -> No
     def sandbox(*ends: str) -> tuple[list[str], object]:
         waiting = list(ends)
 
-        def execute(programs: Iterable[Program]) -> Iterator[Verdict]:
-            return iter([Verdict.of(waiting.pop(0)) for _ in programs])  # type: ignore[arg-type]
+        def execute(runs: Iterable[Run]) -> Iterator[Verdict]:
+            return iter([Verdict.of(waiting.pop(0)) for _ in runs])  # type: ignore[arg-type]
 
         return waiting, execute
 
@@ -117,7 +118,7 @@ def test_files_of_another_layout_are_refused(tmp_path: Path) -> None:
         load("humaneval", file)
 
 
-def test_programs_that_read_stdin_are_compared_by_what_they_print(tmp_path: Path, pool: Pool) -> None:
+def test_programs_that_read_stdin_are_compared_by_what_they_print(tmp_path: Path, executor: Executor) -> None:
     file = tmp_path / "apps.jsonl"
     file.write_text(
         '{"id": 7, "question": "Double it.", "solutions": "[\\"print(2 * int(input()))\\"]",'
@@ -125,7 +126,7 @@ def test_programs_that_read_stdin_are_compared_by_what_they_print(tmp_path: Path
     )
     problems = load("apps", file)
     answers = {"APPS/7": ["```\nprint(2 * int(input()))\n```", "```\nprint(4)\n```"]}
-    report = score(problems, answers, execute=pool.run, ks=(1,), chat=True)
+    report = score(problems, answers, execute=executor.run, ks=(1,), chat=True)
     assert [one.end for one in report.answers] == ["passed", "failed"]
 
 
@@ -141,34 +142,35 @@ TOO_LARGE = {"Mbpp/255"}
 EVERY = 8  # a sample in the quick test; all of it in the slow one
 
 
-def canonical(kind: str, shared: Path, pool: Pool, every: int) -> dict[str, str]:
-    """The authors' solutions as the answers of a chat model: how the ones that did not pass ended."""
+def canonical(kind: str, shared: Path, executor: Executor, every: int) -> dict[str, str]:
+    """The authors' solutions, said as a base model would: how the ones that did not pass ended."""
     file, count = FILES[kind]
     problems = load(kind, shared / "benchmarks" / file)
     assert len(problems) == count
     chosen = problems[::every]
-    report = score(chosen, {p.name: [_as_said(p)] for p in chosen}, execute=pool.run, ks=(1,), chat=False)
+    faults = executor.calibrate(references(chosen))
+    said = {p.name: [_as_said(p)] for p in chosen}
+    report = score(chosen, said, execute=executor.run, ks=(1,), chat=False)
+    assert report.timed_out == sum(fault.split(":")[0] in TIMED_OUT for fault in faults.values())
     return {one.problem: f"{one.end}: {one.detail}" for one in report.answers if not one.passed}
 
 
-def _as_said(problem: Problem) -> str:
+def _as_said(p: Problem) -> str:
     """What a base model that knows the solution would say after the prompt."""
-    if problem.name.endswith("/input"):
-        return problem.solution.split("_found = lambda: f(")[1].rstrip("\n")
-    if problem.prompt.endswith("[BEGIN]\n"):
-        return problem.solution + "\n[DONE]"
-    return problem.solution.removeprefix(problem.prompt)
+    if p.name.endswith("/input"):
+        return p.solution.split("_found = lambda: f(")[1].rstrip("\n")
+    if p.prompt.endswith("[BEGIN]\n"):
+        return p.solution + "\n[DONE]"
+    return p.solution.removeprefix(p.prompt)
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_the_authors_solutions_pass(kind: str, shared: Path, pool: Pool) -> None:
-    assert canonical(kind, shared, pool, EVERY) == {}
+def test_the_authors_solutions_pass(kind: str, shared: Path, executor: Executor) -> None:
+    assert canonical(kind, shared, executor, EVERY) == {}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)  # one program computes for minutes before it is given up
 @pytest.mark.parametrize("kind", FILES)
-def test_all_of_the_authors_solutions_pass(kind: str, shared: Path, pool: Pool) -> None:  # noqa: ARG001  skips without one
-    """Wider limits: a few inputs of MBPP+ need more time or memory than a synthetic sample may take, twice over here."""
-    limits = Limits.default().model_copy(update={"wall_seconds": 240, "cpu_seconds": 60, "memory": 8 << 30})
-    with Pool(limits, 2) as wide:
-        assert set(canonical(kind, shared, wide, 1)) <= TOO_LARGE
+def test_all_of_the_authors_solutions_pass(kind: str, shared: Path, executor: Executor) -> None:
+    assert set(canonical(kind, shared, executor, 1)) <= TOO_LARGE

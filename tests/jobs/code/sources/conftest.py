@@ -20,6 +20,7 @@ LIMITS = {
     "max_ratio": 100,
     "max_nesting": 32,
     "shard_bytes": 1_000_000,
+    "committed_until": None,
 }
 
 

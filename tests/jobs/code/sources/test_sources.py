@@ -224,7 +224,7 @@ def test_limits_have_no_defaults_and_no_unknown_keys(limits: Callable[..., Limit
         with pytest.raises(ValidationError, match=key):
             Limits.model_validate({k: v for k, v in valid.items() if k != key})
         with pytest.raises(ValidationError, match=key):
-            Limits.model_validate(valid | {key: 0})
+            Limits.model_validate(valid | {key: "yesterday" if key == "committed_until" else 0})
     with pytest.raises(ValidationError, match="max_files"):
         Limits.model_validate(valid | {"max_files": 1})
 
@@ -251,3 +251,19 @@ def test_no_reader_imports_spark_or_the_lake() -> None:
         text = module.read_text("utf-8")
         assert "pyspark" not in text, module.name
         assert "lakehouse" not in text, module.name
+
+
+def test_a_commit_after_the_cut_off_is_not_taken_and_says_when_it_was(tmp_path, spec, reading) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    until = datetime(2023, 11, 30, 23, 59, 59, tzinfo=UTC)
+    for late in (timedelta(0), timedelta(seconds=1)):
+        found = reading(spec("folder", tmp_path, committed_at=until + late), committed_until=until.isoformat())
+        assert list(found.files) == ([] if late else ["a.py"])
+        assert found.faults == ([("a.py", "after_cutoff")] if late else [])
+    assert (
+        found.unreadables[0].detail
+        == "committed 2023-12-01 00:00 UTC, allowed until 2023-11-30 23:59 (committed_until)."
+    )
+    assert list(reading(spec("folder", tmp_path), committed_until=until.isoformat()).files) == [
+        "a.py"
+    ]  # nobody knows when

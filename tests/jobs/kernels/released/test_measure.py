@@ -1,5 +1,6 @@
 """The released filter, value for value: what it recorded of 983 documents is measured again, and nothing differs."""
 
+import ast
 import json
 import re
 import unicodedata
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.kernels.released import languages, natural, patterns
+from jobs.kernels.released import languages, natural, patterns, python
 from jobs.kernels.released.measure import LANGUAGES, NAMES, measure, missing
 from jobs.kernels.released.python import MAX_DEPTH
 from jobs.kernels.released.split import normal, split
@@ -237,3 +238,10 @@ def test_what_is_neither_code_nor_text_has_no_signal(kind):
 def test_a_class_of_c_and_cpp_has_the_same_signals_in_another_order():
     assert next(iter(languages.CPP)).endswith("preprocessor_directives")
     assert len(languages.C) == len(languages.CPP) == 8
+
+
+def test_docstrings_are_found_in_the_order_of_a_walk_over_everything() -> None:
+    for path in sorted(Path(ast.__file__).parent.glob("[a-e]*.py")):
+        root = ast.parse(path.read_bytes())
+        walked = [node for node in ast.walk(root) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+        assert list(python._documented(root)) == walked, path
