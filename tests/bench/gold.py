@@ -175,7 +175,7 @@ def false_alarms(texts: Sequence[tuple[str, str]], hits: Sequence[Hit]) -> Itera
     """Per rule, and the files that are hit with the items that most of them name."""
     total, files = sum(len(text.encode()) for _, text in texts), {hit.row for hit in hits}
     yield (
-        f"Of {len(texts):,} files ({total / 1e6:.0f} MB) that nobody planted, {len(files)} are hit"
+        f"Nobody planted anything in {len(texts):,} files ({total / 1e6:.0f} MB). Hit: {len(files)}"
         f" ({100 * len(files) / len(texts):.2f} %)."
     )
     yield ""
