@@ -99,9 +99,11 @@ def detect_secrets() -> Step:
     from detect_secrets.core.scan import scan_line
     from detect_secrets.settings import default_settings
 
-    def scan(_: str, text: str) -> object:
-        with default_settings():
-            return [list(scan_line(line)) for line in text.split("\n")]
+    held = default_settings()  # entered once: to load the plugins for every text would be our fault, not its own
+    held.__enter__()
+
+    def scan(_: str, text: str, held: object = held) -> object:  # noqa: ARG001  the settings end with their context
+        return [list(scan_line(line)) for line in text.split("\n")]
 
     return scan
 
