@@ -206,6 +206,7 @@ def test_a_release_pins_conversations_and_sequences(built: SftLake) -> None:
     assert all(check.equal for check in release.verify(built.lake, graph(), "sft"))
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_and_goes_leaves_everything_as_it_was(built: SftLake) -> None:
     before = built.digests()
     assert {report.status for report in built.build().values()} == {"skipped"}

@@ -130,6 +130,7 @@ class Stored:
         return recall.Round(seed, seed.limit(0), scores, domains, recalled, {})
 
 
+@pytest.mark.slow
 def test_another_lake_cut_another_way_has_the_same_models_and_pages(
     built: WebLake, tmp_path: Path, spark: SparkSession, settings: Mapping[str, Any]
 ) -> None:
@@ -143,6 +144,7 @@ def test_another_lake_cut_another_way_has_the_same_models_and_pages(
     assert fresh.digests(*RESULTS) == built.digests(*RESULTS)
 
 
+@pytest.mark.slow
 def test_new_pages_are_scored_by_the_models_that_are_there(
     tmp_path: Path, built: WebLake, spark: SparkSession, settings: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
