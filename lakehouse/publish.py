@@ -2,8 +2,8 @@
 
 Every publish carries a transaction number one above the highest that the table has seen. An identical second write is
 skipped by Delta, a writer that was paused and overtaken has a lower number and is skipped too; because a skip raises
-nothing, the log is read back afterwards. Small changes are committed on the driver, the others by Spark. The run's key and inputs travel in the commit, so the commit is the truth
-and `ops.runs` can be rebuilt from it.
+nothing, the log is read back afterwards. The run's key and inputs travel in the commit, so the commit is the truth
+and `ops.runs` can be rebuilt from it. Small changes are committed on the driver, the others by Spark.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,23 @@ def _no_lake_of_this_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         config, "_own_settings", lambda values: None if values["lake"]["root"] == "lake" else read(values)
     )
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `codelake ARGUMENTS` in this process: exit code, stdout, stderr."""
+    from lakehouse.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main(arguments)
+        except SystemExit as done:
+            code = int(done.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,6 +29,8 @@ from jobs.kernels.measures import measure
 from lakehouse import ops
 from lakehouse.lake import Lake
 from lakehouse.table import Table
+
+Run = Callable[..., tuple[int, str, str]]  # the fixture `run`: arguments of codelake to exit code, stdout, stderr
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECRET = "hunter2-never-to-be-shown"

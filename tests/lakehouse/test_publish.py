@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
@@ -175,6 +176,17 @@ def test_small_commits_leave_what_commits_by_spark_leave(
     assert found[0] == found[1]
     assert len(found[0]["rows"]) == 3
     assert len(found[0]["feed"]) == 3 + 1 + 2 + 1
+
+
+def test_a_batch_that_unpacks_to_more_than_the_driver_should_hold_is_left_to_spark(lake: Lake, tmp_path: Path) -> None:
+    lake.create(EVERY_TYPE)
+    texts = pa.table({"name": [f"{i}" + "x" * 1_000_000 for i in range(small.STAGED_BYTES // 1_000_000 + 1)]})
+    file = tmp_path / "staged.parquet"
+    pq.write_table(texts, file, compression="zstd")
+    assert file.stat().st_size < small.STAGED_BYTES / 100
+    assert not small.fits(lake, EVERY_TYPE, Staged(EVERY_TYPE.name, str(file), 0, len(texts), 0, 0))
+    pq.write_table(texts[:100], file, compression="zstd")
+    assert small.fits(lake, EVERY_TYPE, Staged(EVERY_TYPE.name, str(file), 0, 100, 0, 0))
 
 
 @pytest.mark.parametrize(

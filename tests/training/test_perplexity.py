@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lakehouse.cli import main
 from lakehouse.lake import Lake
 from tests.lakehouse import lakes
+from tests.lakehouse.lakes import Run
 
 torch = pytest.importorskip("torch", reason="needs the training extra: make test installs it")
 transformers = pytest.importorskip("transformers", reason="needs the training extra: make test installs it")
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +40,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `codelake perplexity ARGUMENTS`: exit code, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            main(["perplexity", *arguments])
-            code = 0
-        except SystemExit as left:
-            code = int(left.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
-
-
 def test_each_text_has_the_perplexity_that_the_model_gives_its_tokens(run: Run, lake: Lake, model: Path) -> None:
-    code, out, err = run(str(model), "--lake", lake.root, "--tokens", "100", "--json")
+    code, out, err = run("perplexity", str(model), "--lake", lake.root, "--tokens", "100", "--json")
     assert code == 0, err
     found = json.loads(out)
     texts = {row["content_id"]: row["text"] for row in lakes.rows()["silver.code_texts"]}
@@ -79,7 +60,7 @@ def test_each_text_has_the_perplexity_that_the_model_gives_its_tokens(run: Run, 
 
 def test_both_ends_are_listed_for_the_kept_files_of_a_language(run: Run, lake: Lake, model: Path) -> None:
     before = sorted(path for path in Path(lake.root).rglob("*"))
-    code, out, err = run(str(model), "--lake", lake.root, "--language", "python", "--kept", "--ends", "2")
+    code, out, err = run("perplexity", str(model), "--lake", lake.root, "--language", "python", "--kept", "--ends", "2")
     assert code == 0, err
     assert out.index("reads easiest") < out.index("reads hardest")
     assert "markdown" not in out
@@ -89,7 +70,10 @@ def test_both_ends_are_listed_for_the_kept_files_of_a_language(run: Run, lake: L
 
 def test_a_smaller_sample_is_part_of_a_larger_one(run: Run, lake: Lake, model: Path) -> None:
     small, large = (
-        {one["content_id"] for one in json.loads(run(str(model), "--lake", lake.root, "--sample", n, "--json")[1])}
+        {
+            one["content_id"]
+            for one in json.loads(run("perplexity", str(model), "--lake", lake.root, "--sample", n, "--json")[1])
+        }
         for n in ("3", "6")
     )
     assert len(small) == 3
@@ -97,7 +81,7 @@ def test_a_smaller_sample_is_part_of_a_larger_one(run: Run, lake: Lake, model: P
 
 
 def test_a_folder_without_a_model_is_refused(run: Run, lake: Lake, tmp_path: Path) -> None:
-    code, _, err = run(str(tmp_path), "--lake", lake.root)
+    code, _, err = run("perplexity", str(tmp_path), "--lake", lake.root)
     assert code == 2
     assert "no config.json" in err
 
@@ -106,7 +90,7 @@ def test_without_torch_it_says_what_to_install(run: Run, lake: Lake, monkeypatch
     from training import cli
 
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else cli)
-    code, _, err = run("model", "--lake", lake.root)
+    code, _, err = run("perplexity", "model", "--lake", lake.root)
     assert code == 1
     assert "perplexity needs torch" in err
     assert "codelake[training]" in err

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from lakehouse.cli import main
 from lakehouse.lake import Lake
 from tests.lakehouse import lakes
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.lakehouse.lakes import Run
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +24,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lakes.make_lake(tmp_path_factory.mktemp("lake"))
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `codelake picture ARGUMENTS`: exit code, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            main(["picture", *arguments])
-            code = 0
-        except SystemExit as left:
-            code = int(left.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
-
-
 def test_volumes_are_those_of_the_tables(run: Run, lake: Lake) -> None:
-    code, out, err = run("volumes", "--lake", lake.root, "--json")
+    code, out, err = run("picture", "volumes", "--lake", lake.root, "--json")
     assert code == 0, err
     found, rows = json.loads(out), lakes.rows()
     assert list(found[0]) == [
@@ -63,7 +44,7 @@ def test_volumes_are_those_of_the_tables(run: Run, lake: Lake) -> None:
     assert sum(row["files_dedup"] for row in found) == len(standing)
     for share in ("pct_dedup", "pct_filtered"):
         assert sum(row[share] for row in found) == pytest.approx(100)
-    code, out, _ = run("volumes", "--lake", lake.root)
+    code, out, _ = run("picture", "volumes", "--lake", lake.root)
     assert code == 0
     assert "pct_filtered" in out
 
@@ -71,7 +52,7 @@ def test_volumes_are_those_of_the_tables(run: Run, lake: Lake) -> None:
 def test_two_corpora_are_drawn_with_their_outliers(run: Run, lake: Lake, tmp_path: Path) -> None:
     page = tmp_path / "out" / "two.html"
     asked = ["corpora", "bronze.code_contents@0", "gold.pretrain", "--lake", lake.root, "--out", str(page)]
-    code, out, err = run(*asked, "--outliers", "4", "--json")
+    code, out, err = run("picture", *asked, "--outliers", "4", "--json")
     assert code == 0, err
     said = json.loads(out)
     assert [cloud["name"] for cloud in said["clouds"]] == ["bronze.code_contents@0", "gold.pretrain@0"]
@@ -88,7 +69,7 @@ def test_two_corpora_are_drawn_with_their_outliers(run: Run, lake: Lake, tmp_pat
     assert "<script" not in drawn
     assert lakes.BIDI not in drawn
     first = page.with_suffix(".svg").read_bytes()
-    assert run(*asked, "--outliers", "4")[0] == 0
+    assert run("picture", *asked, "--outliers", "4")[0] == 0
     assert page.with_suffix(".svg").read_bytes() == first
 
 
@@ -102,7 +83,7 @@ def test_two_corpora_are_drawn_with_their_outliers(run: Run, lake: Lake, tmp_pat
     ],
 )
 def test_what_is_no_corpus_is_refused(run: Run, lake: Lake, first: str, said: str) -> None:
-    code, _, err = run("corpora", first, "gold.pretrain", "--lake", lake.root)
+    code, _, err = run("picture", "corpora", first, "gold.pretrain", "--lake", lake.root)
     assert code == 2
     assert said in err
 
@@ -124,12 +105,14 @@ def test_an_encoder_of_ones_own_makes_the_points(run: Run, lake: Lake, tmp_path:
     alone, together = encode(folder, ["x = 1"]), encode(folder, ["y" * 1000, "x = 1"])
     assert together.shape == (2, 16)
     assert np.allclose(alone[0], together[1], atol=1e-5)  # padding moves no point
-    code, _, err = run(
+    code, _, err = run("picture",
         "corpora", "silver.code_texts", "gold.pretrain", "--lake", lake.root, "--encoder", str(folder), "--out",
         str(tmp_path / "two.html"),
     )  # fmt: skip
     assert code == 0, err
-    code, _, err = run("corpora", "silver.code_texts", "gold.pretrain", "--lake", lake.root, "--encoder", str(tmp_path))
+    code, _, err = run(
+        "picture", "corpora", "silver.code_texts", "gold.pretrain", "--lake", lake.root, "--encoder", str(tmp_path)
+    )
     assert code == 2
     assert "no encoder that transformers reads" in err
 
@@ -140,7 +123,9 @@ def test_without_transformers_an_encoder_is_refused_with_what_to_do(
     from jobs.pictures import encoder
 
     monkeypatch.setattr(encoder, "find_spec", lambda name: None if name == "transformers" else sys)
-    code, _, err = run("corpora", "silver.code_texts", "gold.pretrain", "--lake", lake.root, "--encoder", "x")
+    code, _, err = run(
+        "picture", "corpora", "silver.code_texts", "gold.pretrain", "--lake", lake.root, "--encoder", "x"
+    )
     assert code == 1
     assert "needs transformers" in err
     assert "codelake[training]" in err

@@ -13,7 +13,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +24,16 @@ from rich.cells import cell_len
 from jobs.corpus.tables import pretrain
 from lakehouse import ops
 from lakehouse.ask.listing import commits, holdings
-from lakehouse.cli import main
 from lakehouse.cli.common import table
 from lakehouse.lake import Lake
 from lakehouse.registry import graph, tables
 from tests.lakehouse import lakes
-
-Run = Callable[..., tuple[int, str, str]]
-MADE = [one for one in tables() if one.name in lakes.rows()]  # the others need something that nobody configured
+from tests.lakehouse.lakes import Run
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lakes.make_lake(tmp_path_factory.mktemp("lake"))
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line; answer exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = 0
-        try:
-            main(arguments)
-        except SystemExit as done:
-            code = int(done.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def asked(run: Run, lake: Lake, *arguments: str) -> str:

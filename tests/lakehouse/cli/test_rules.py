@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lakehouse.cli import main
 from lakehouse.lake import Lake
 from lakehouse.rules import rule_set
 from tests.lakehouse import lakes
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.lakehouse.lakes import Run
 
 STRICT = """
 name: strict
@@ -30,22 +27,6 @@ natural_languages: {}
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lakes.make_lake(tmp_path_factory.mktemp("lake"))
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `codelake ARGUMENTS`: exit code, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            main(arguments)
-            code = 0
-        except SystemExit as left:
-            code = int(left.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture
