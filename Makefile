@@ -56,7 +56,7 @@ TRAINING := $(shell command -v gcc >/dev/null && command -v readelf >/dev/null &
 TEST_PROCESSES ?= 2
 
 test: $(VENV)/dev lint $(TRAINING)  ## Lint, types and the tests, in minutes
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-all: $(VENV)/dev lint $(TRAINING)  ## Also the slow tests: kills, contested publishes, large inputs
 	@$(BIN)/python -m pytest -m ""
