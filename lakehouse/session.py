@@ -56,7 +56,10 @@ LOCAL = {
 LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
 # C1 alone gets 48 MB for compiled code, which Spark's generated classes fill within a minute or two; the compiler is
 # then off and a method handle that cannot be linked any more fails the job with an InternalError.
-FAST_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC -XX:-UsePerfData"
+# Beside the archive's, one job loads 30 MB of classes; passing a mark, 21 MB at first, has all of the heap cleaned (0.6 s).
+FAST_JAVA = (
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=128m -XX:+UseSerialGC -XX:-UsePerfData"
+)
 # The JDK warns about an archive made under other flags; it then starts without it, which is what we want.
 KEPT_LOGS = 20
 ARCHIVE_QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off -Xshare:auto"

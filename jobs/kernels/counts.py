@@ -114,12 +114,13 @@ def character_tables() -> tuple[Bytes, Points]:
     kind_of = np.full(0x110000, OTHER, np.uint8)
     fold_of = np.arange(0x110000, dtype=np.int32)
     for points in _ASSIGNED:
-        kind_of[points.start : points.stop] = [_kind(point) for point in points]
-        fold_of[points.start : points.stop] = [_fold(point) for point in points]
+        folds = [_fold(point) for point in points]
+        kind_of[points.start : points.stop] = [_kind(point, fold) for point, fold in zip(points, folds, strict=True)]
+        fold_of[points.start : points.stop] = folds
     return frozen(kind_of, np.uint8), frozen(fold_of, np.int32)
 
 
-def _kind(point: int) -> int:
+def _kind(point: int, fold: int) -> int:
     character = chr(point)
     category = unicodedata.category(character)
     space = character.isspace()
@@ -130,7 +131,7 @@ def _kind(point: int) -> int:
         return kind | REMOVED
     if space or point in _PARTING:
         return kind
-    folded = chr(_fold(point))
+    folded = chr(fold)
     return kind | (TEXT if folded.isalnum() or folded == "_" else OTHER)
 
 
