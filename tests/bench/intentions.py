@@ -65,14 +65,15 @@ def questions() -> dict[str, str]:
     return found
 
 
-def judged(chosen: Iterator[File]) -> Iterator[tuple[File, set[str], set[str]]]:
-    """(file, questions by which the release drops it, questions by which codelake-1 does)."""
+def judged(chosen: Iterator[File]) -> Iterator[tuple[File, set[str], set[str], set[str]]]:
+    """(file, questions by which the release drops it, by which codelake-1 does, that the release could not ask)."""
     first, second = rule_set("opencoder-1"), rule_set("codelake-1")
     syntaxes, asks = notices.load(conf("comments")), questions()
     for file in chosen:
         path, language, kind, text = file
         (row,) = measures.measure(pa.array([text]), [(path, language, kind)], syntaxes).to_pylist()
-        theirs = first.hits(first.table_name(kind, language), _released(file).values)
+        released, measured = first.table_name(kind, language), _released(file).values
+        theirs = first.hits(released, measured)
         table = second.table_name(kind, language, row["natural_language"])
         values = {name: value for name, value in row.items() if isinstance(value, int | float)}
         ours = second.hits(table, values)
@@ -81,6 +82,7 @@ def judged(chosen: Iterator[File]) -> Iterator[tuple[File, set[str], set[str]]]:
             file,
             {question(name) for name, _, _ in theirs},
             {asks.get(rules[name].signal or name, name) for name, _, _ in ours},
+            {question(name) for name in first.tables[released] if measured.get(name) is None},
         )
 
 
@@ -88,12 +90,12 @@ def compared(chosen: Iterator[File]) -> tuple[Counter[str], Counter[str], Counte
     """(verdicts, files with another verdict by intention, by intention and rule, files that nothing explains)."""
     verdicts, intentions, rules = Counter[str](), Counter[str](), Counter[str]()
     unexplained = []
-    for (path, *_), theirs, ours in judged(chosen):
+    for (path, *_), theirs, ours, failed in judged(chosen):
         if bool(theirs) == bool(ours):
             verdicts["both drop" if ours else "both keep"] += 1
             continue
         verdicts["only the release drops" if theirs else "only codelake-1 drops"] += 1
-        reasons = {one: INTENTIONS.get(one, NONE) for one in theirs | ours}
+        reasons = {one: "failures" if one in ours & failed else INTENTIONS.get(one, NONE) for one in theirs | ours}
         intentions.update(set(reasons.values()))
         rules.update(f"{reason}: {one}" for one, reason in reasons.items())
         unexplained += [f"{path}: {one}" for one, reason in reasons.items() if reason == NONE]
