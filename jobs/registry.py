@@ -31,6 +31,7 @@ from jobs.sft import tokenize as sft_tokenize
 from jobs.synthesis import algorithmic, answers, functional, samples, seeds
 from jobs.synthesis import decide as synthesis_decide
 from jobs.synthesis import decontaminate as synthesis_decontaminate
+from jobs.synthesis import ingest as synthesis_ingest
 from jobs.synthesis import near_dedup as synthesis_near_dedup
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
@@ -99,6 +100,7 @@ GRAPH = Graph.of(
         sft_mix.job,
         sft_pack.job,
         algorithmic.job,
+        synthesis_ingest.job,
         seeds.job,
         answers.job,
         samples.job,
