@@ -52,21 +52,30 @@ def files_of(name: str, what: str) -> Table:
 
 instruction_files = files_of("bronze.instruction_files", "instruction data")
 
+_INSTRUCTION = (
+    Column("file", "string", "source and path of the file, with slashes"),
+    Column("place", "bigint", "number of the row in the file, from 0", checks=(between(0, None),)),
+    Column("source", "string", "name of the configured source"),
+    SAMPLE_ID,
+    STAGE,
+    Column("licence", "string", "licence of the data set, where the source says one", nullable=True),
+    *FACTS,
+    *SIZE,
+    MESSAGES,
+)
+
 instructions = Table(
     "bronze.instructions",
     row="one row of a file of instruction data",
     key=("file", "place"),
-    columns=(
-        Column("file", "string", "source and path of the file, with slashes"),
-        Column("place", "bigint", "number of the row in the file, from 0", checks=(between(0, None),)),
-        Column("source", "string", "name of the configured source"),
-        SAMPLE_ID,
-        STAGE,
-        Column("licence", "string", "licence of the data set, where the source says one", nullable=True),
-        *FACTS,
-        *SIZE,
-        MESSAGES,
-    ),
+    columns=_INSTRUCTION,
+)
+
+sft_synthetic = Table(
+    "silver.sft_synthetic",
+    row="one sample of gold.synthetic as a conversation; file and place are made of its kind and its id",
+    key=("doc_id",),
+    columns=(Column("doc_id", "string", "the sample in gold.synthetic", checks=_SHA256), *_INSTRUCTION),
 )
 
 sft_samples = Table(
