@@ -3,6 +3,8 @@
 A seed's row carries everything that shapes its requests, so that whatever is made of it later follows from the row: a
 changed prompt makes the seeds of its kind changed rows, and no other.
 
+Personal data and secrets leave a row of an open set before a teacher sees it. What is only repacked stays as it is.
+
 A kind that is not configured keeps the seeds it has, but for documents that are gone: a build without its profile must
 not throw away answers that were paid for. `seeds: 0` takes a kind's seeds, and what grew from them, away.
 """
@@ -10,18 +12,21 @@ not throw away answers that were paid for. `seeds: 0` takes a kind's seeds, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, reduce
+from functools import cache, lru_cache, partial, reduce
 from typing import Any
 
+import pyarrow as pa
 import yaml
 from pydantic import Field, field_validator, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
+from jobs.code.arrow import Rows, map_rows
 from jobs.corpus.tables import pretrain
+from jobs.kernels.pii import Redactor
 from jobs.sft.tables import FACTS
 from jobs.synthesis.kinds import KINDS, Settings
 from jobs.synthesis.prompts import Template
@@ -74,6 +79,7 @@ class KindParams(Params):
 
 class SeedsParams(Params):
     seed: int = Field(ge=0)
+    pii: dict[str, Any] = Field(description="patterns, validators and placeholders, for rows of open sets")
     kinds: Mapping[str, KindParams] = Field(description="kinds of samples by name; none asks for nothing")
 
     @model_validator(mode="after")
@@ -156,7 +162,8 @@ def seeds(inputs: Inputs, params: SeedsParams) -> DataFrame:
     chosen = []
     for name, kind in sorted(params.kinds.items()):
         if kind.seeds and kind.open_sets:
-            chosen.append(_seeds_of(name, kind, _of_open_sets(inputs[open_rows], kind.open_sets), params.seed))
+            found = _seeds_of(name, kind, _of_open_sets(inputs[open_rows], kind.open_sets), params.seed)
+            chosen.append(_without_pii(found, Redactor.load(params.pii)) if KINDS[name].prompts else found)
         elif kind.seeds:
             fitting = documents.join(taken, "doc_id", "left_semi") if kind.algorithmic else documents
             chosen.append(_seeds_of(name, kind, fitting.where(F.col("corpus").isin(*kind.corpora)), params.seed))
@@ -182,6 +189,21 @@ def _of_open_sets(rows: DataFrame, names: Sequence[str]) -> DataFrame:
         F.octet_length(said).cast("bigint").alias("bytes"),
         said.alias("text"),
     )
+
+
+def _without_pii(seeds: DataFrame, redactor: Redactor) -> DataFrame:
+    columns = {column.name: column.type for column in synthesis_seeds.columns}
+    return map_rows(seeds, columns, partial(_redacted, redactor=redactor))
+
+
+def _redacted(batches: Iterator[pa.RecordBatch], redactor: Redactor) -> Rows:
+    for batch in batches:
+        for row in batch.to_pylist():
+            said = json.loads(row["text"])
+            for message in said["messages"]:
+                message["content"] = redactor.redact(message["content"]).text
+            text = json.dumps(said, ensure_ascii=False)
+            yield row | {"text": text, "bytes": len(text.encode())}
 
 
 def _seeds_of(name: str, kind: KindParams, documents: DataFrame, seed: int) -> DataFrame:

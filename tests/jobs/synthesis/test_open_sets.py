@@ -95,7 +95,9 @@ BAD = {
     "evol_instruct": ({"seq_id": 9, "instruction": "Half?", "output": "```python\nx = 1"}, "unsound_answer"),
     "educational_instruct": (exchange("educational_instruct", 9) | {"testcase": ["assert add9(1) == 0"]}, "not_passed"),
 }
-DIALOGUES: dict[str, Turns] = {"good": CODED, "poor": CODED, "low score": PROSE}
+MAIL = "somebody.real" + "@" + "acme-widgets.com"
+WHO = ("user", f"Write to {MAIL} about it.")
+DIALOGUES: dict[str, Turns] = {"good": CODED, "poor": CODED, "low score": [*PROSE, WHO]}
 INSTRUCTED: dict[str, Turns] = {
     "good": [("user", "Sort a list, please."), ("assistant", "Call sorted on it.")],
     "unsure": [("user", "How do heaps work?"), ("assistant", "The least item is on top of it.")],
@@ -199,6 +201,14 @@ def test_dialogues_about_code_are_cleaned_and_what_was_rewritten_keeps_the_old_a
     assert good["language"] == "python"  # of its first code block
 
 
+def test_personal_data_of_dialogues_is_gone_before_a_teacher_is_asked(built: Open) -> None:
+    stored = [m["content"] for row in built.lake.rows(ROWS) for m in row["messages"]]
+    assert any(MAIL in content for content in stored)  # bronze is what was read
+    said = [m["content"] for body in built.server.bodies for m in body["messages"]]
+    assert not any(MAIL in content for content in (*said, *(row["text"] for row in built.lake.rows(SEEDS))))
+    assert any("Write to <email>" in content for content in said)
+
+
 def test_instructions_are_chosen_by_a_model_whose_decision_and_score_stay_with_each(built: Open) -> None:
     found = built.by_outcome("infinity")
     scores = {name: row["scores"][0]["value"] for name, row in found.items() if row["scores"]}
@@ -249,6 +259,17 @@ def test_copies_are_one_seed_and_what_is_broken_says_why_and_is_not_gold(built: 
     assert {row["kind"] for row in built.lake.rows(REQUESTS)} == {"realuser", "infinity"}  # repacking asks nothing
 
 
+def test_another_limit_decides_again_from_the_stored_answers(built: Open) -> None:
+    before, asked = built.by_outcome("infinity"), len(built.server.bodies)
+    for job in ("synthesis.seeds", "synthesis.answers", "synthesis.samples"):
+        built.lake.build(built.settings(score=2), job)
+    after = built.by_outcome("infinity")
+    assert {name: row["accepted"] for name, row in after.items()} == {"good": True, "unsure": True, "low score": False}
+    assert after["unsure"]["request_ids"][0] == before["unsure"]["request_ids"][0]
+    assert len(built.server.bodies) == asked + 1  # the answer that is newly needed
+
+
+@pytest.mark.slow
 def test_samples_become_conversations_of_their_stage_and_texts_do_not(built: Open) -> None:
     built.lake.build(built.settings(), "sft.synthetic")
     built.lake.build(built.settings(), "sft.samples")
@@ -262,13 +283,9 @@ def test_samples_become_conversations_of_their_stage_and_texts_do_not(built: Ope
     assert len(built.lake.rows("silver.sft_samples")) == len(found)  # distinct as they are
 
 
-def test_another_limit_decides_again_and_a_set_that_goes_takes_its_samples_along(built: Open) -> None:
-    before, asked = built.by_outcome("infinity"), len(built.server.bodies)
+@pytest.mark.slow
+def test_a_set_that_goes_takes_its_samples_along_into_what_is_tuned_on(built: Open) -> None:
     built.lake.build(built.settings(score=2, without="dialogues"), "synthesis.*")
-    after = built.by_outcome("infinity")
-    assert {name: row["accepted"] for name, row in after.items()} == {"good": True, "unsure": True, "low score": False}
-    assert after["unsure"]["request_ids"][0] == before["unsure"]["request_ids"][0]
-    assert len(built.server.bodies) == asked + 1  # the answer that is newly needed
     for job in ("sft.synthetic", "sft.samples"):
         built.lake.build({}, job)  # the build knows no kinds: what was erased goes all the same, and nothing else
     left = {row["source"] for name in (CONVERSATIONS, "silver.sft_samples") for row in built.lake.rows(name)}
