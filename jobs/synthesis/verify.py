@@ -48,8 +48,8 @@ class Sandboxes:
         """One result per draft, in order. Raises MachineError where there is something to run and no isolation."""
         given = list(drafts)
         found: dict[int, Verified] = {}
-        for language in dict.fromkeys(draft.language for draft in given if draft.code):
-            places = [i for i, draft in enumerate(given) if draft.code and draft.language == language]
+        for language in dict.fromkeys(draft.runs_as for draft in given if draft.code):
+            places = [i for i, draft in enumerate(given) if draft.code and draft.runs_as == language]
             of_it = [given[i] for i in places]
             found |= dict(zip(places, self._of(language, of_it, kind), strict=True))
         return [found.get(i, Verified(True, "", None)) for i in range(len(given))]
@@ -59,9 +59,7 @@ class Sandboxes:
             return verify(drafts, in_pool(self._pool(kind)))
         try:
             if language not in TESTED:
-                raise MachineError(
-                    f"programs in {language or 'no language'} are not run; those in python, {', '.join(TESTED)} are"
-                )
+                raise MachineError(f"programs in {language} are not run; those in python, {', '.join(TESTED)} are")
             toolchain = find(language)
         except MachineError as error:
             return [Verified(False, "no_toolchain", None, detail=str(error)) for _ in drafts]
@@ -101,7 +99,7 @@ def verify(drafts: Sequence[Draft], run: Runs) -> Iterator[Verified]:
     first = list(run([(draft, draft.code) for draft in drafts], 0))
     passed = [draft for draft, verdict in zip(drafts, first, strict=True) if verdict.passed]
     second = {id(d): v for d, v in zip(passed, run([(d, d.code) for d in passed], 1), strict=True)}
-    stubs = [(draft, stub) for draft in passed if (stub := stub_of(draft.language, draft.code, draft.entry_point))]
+    stubs = [(draft, stub) for draft in passed if (stub := stub_of(draft.runs_as, draft.code, draft.entry_point))]
     control = {id(draft): verdict for (draft, _), verdict in zip(stubs, run(stubs, 0), strict=True)}
     for draft, verdict in zip(drafts, first, strict=True):
         yield _judged(verdict, second.get(id(draft)), control.get(id(draft)))

@@ -57,6 +57,11 @@ class Draft:
     language: str | None = None
     original: str | None = None
 
+    @property
+    def runs_as(self) -> str:
+        """The language of its code."""
+        return self.language or "python"
+
 
 Writing = Generator[Request, Answer, Draft]
 

@@ -35,7 +35,10 @@ def _write(seed: Seed, settings: Settings) -> Generator[Request, Answer, Draft]:
     made = _text(row) if data_sets[row.source] in TEXTS else _exchange(row)
     if len(made["output"]) < settings.options["characters"]:
         raise Rejected("too_short", f"{len(made['output'])} characters: expected {settings.options['characters']:g}")
-    known = {"data_set": data_sets[row.source], **{k: row.facts[k] for k in ("seq_id", "tag") if k in row.facts}}
+    known: dict[str, Any] = {
+        "data_set": data_sets[row.source],
+        **{k: row.facts[k] for k in ("seq_id", "tag") if k in row.facts},
+    }
     return Draft(**made, labels=tuple(f"{name}={value}" for name, value in known.items()))
     yield  # a kind is a generator, also one that asks nothing
 
