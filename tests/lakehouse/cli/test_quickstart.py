@@ -28,7 +28,7 @@ def test_samples_are_asked_for_once_and_what_a_person_wrote_stays(tmp_path: Path
     assert path.read_text().startswith(mine)
     jobs = load(graph(), overrides=[f"lake.root={tmp_path}"]).jobs
     (kind,) = jobs["synthesis.seeds"].kinds.values()  # type: ignore[attr-defined]
-    assert kind.seeds == quickstart.SAMPLES
+    assert (kind.seeds, kind.most_bytes) == (quickstart.SAMPLES, quickstart.SEED_BYTES)
     assert [teacher.how for teacher in jobs["synthesis.answers"].teachers.values()] == ["embedded"]  # type: ignore[attr-defined]
     assert jobs["synthesis.algorithmic"].keywords == ()  # type: ignore[attr-defined]
     before = path.read_text()
