@@ -201,6 +201,18 @@ def test_dialogues_about_code_are_cleaned_and_what_was_rewritten_keeps_the_old_a
     assert good["language"] == "python"  # of its first code block
 
 
+def test_a_sample_tells_from_which_rows_of_which_set_it_grew(built: Open) -> None:
+    sample = next(row for row in built.samples("repack") if row["source"] == "evol_instruct" and row["accepted"])
+    arguments = ["why", sample["sample_id"], "--lake", built.lake.lake.root, "--json"]
+    told = json.loads(CliRunner().invoke(synthesis, arguments, catch_exceptions=False).stdout)
+    stored = [row for row in built.lake.rows(ROWS) if row["content_id"] == sample["content_id"]]
+    assert [(row["file"], row["place"]) for row in told["bronze.open_rows"]] == sorted(
+        (row["file"], row["place"]) for row in stored
+    )
+    assert told["verdict"].startswith("kept")
+    assert told["bronze.teacher_requests"] == []
+
+
 def test_personal_data_of_dialogues_is_gone_before_a_teacher_is_asked(built: Open) -> None:
     stored = [m["content"] for row in built.lake.rows(ROWS) for m in row["messages"]]
     assert any(MAIL in content for content in stored)  # bronze is what was read
