@@ -27,10 +27,12 @@ from jobs.sft import mix as sft_mix
 from jobs.sft import near_dedup as sft_near_dedup
 from jobs.sft import pack as sft_pack
 from jobs.sft import samples as sft_samples
+from jobs.sft import synthetic as sft_synthetic
 from jobs.sft import tokenize as sft_tokenize
 from jobs.synthesis import algorithmic, answers, functional, samples, seeds
 from jobs.synthesis import decide as synthesis_decide
 from jobs.synthesis import decontaminate as synthesis_decontaminate
+from jobs.synthesis import ingest as synthesis_ingest
 from jobs.synthesis import near_dedup as synthesis_near_dedup
 from jobs.web import annotations as web_annotations
 from jobs.web import decide as web_decide
@@ -88,6 +90,7 @@ GRAPH = Graph.of(
         mix.job,
         pack.job,
         sft_ingest.job,
+        sft_synthetic.job,
         sft_samples.job,
         sft_near_dedup.bands,
         sft_near_dedup.pairs,
@@ -99,6 +102,7 @@ GRAPH = Graph.of(
         sft_mix.job,
         sft_pack.job,
         algorithmic.job,
+        synthesis_ingest.job,
         seeds.job,
         answers.job,
         samples.job,

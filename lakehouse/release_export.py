@@ -43,7 +43,7 @@ _ALGORITHMIC = 'r."gold.pretrain" JOIN (SELECT doc_id FROM r."silver.algorithmic
 
 
 def _samples(kind: str, language: str, configuration: str) -> Layout:
-    rows = f"r.\"gold.synthetic\" WHERE kind = '{kind}'"
+    rows = f"r.\"gold.synthetic\" WHERE kind = '{kind}' OR list_contains(labels, 'data_set={configuration}')"
     return Layout(
         f"synthetic samples as opc-annealing-corpus has them in {configuration}",
         ("gold.synthetic",),

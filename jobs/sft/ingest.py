@@ -1,12 +1,13 @@
 """Read files of instruction data into bronze: conversations as rows, what is none into quarantine.
 
 Incremental by file: a file is read again only when its fingerprint moved, and then replaces exactly what it brought
-before.
+before. `ingest_job` makes such a job for other tables too: those of open sets that a teacher works on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,21 +17,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
-from jobs.sft.sources.files import Refused, SftSource, Taken, files, fingerprint, read
+from jobs.sft.sources.files import Refused, SftSource, Source, Taken, files, fingerprint, read
 from jobs.sft.tables import instruction_files, instructions
 from lakehouse.job import Inputs, Job, Output, Params
 from lakehouse.ops import quarantine
 from lakehouse.table import Table
 
-NAME = "sft.ingest"
-
-READ = {column.name: column.type for column in instructions.columns} | {
-    "layout": "string",
-    "reason": "string",
-    "detail": "string",
-    "size": "bigint",
-    "first_bytes": "binary",
-}
+REFUSED = {"reason": "string", "detail": "string", "size": "bigint", "first_bytes": "binary"}
 
 
 class IngestParams(Params):
@@ -38,7 +31,7 @@ class IngestParams(Params):
 
     placement: ClassVar[Mapping[str, Any]] = {"sources": True}
 
-    sources: tuple[SftSource, ...] = Field(description="where instruction data comes from")
+    sources: Sequence[Source] = Field(description="where the data comes from")
     most_bytes: int = Field(ge=1, description="bytes of one row; a larger one goes into quarantine")
 
     @model_validator(mode="after")
@@ -49,61 +42,90 @@ class IngestParams(Params):
         return self
 
 
+class SftIngestParams(IngestParams):
+    sources: tuple[SftSource, ...] = Field(description="where instruction data comes from")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which job reads which kind of sources into which tables: `rows` of files, and the `files` themselves."""
+
+    job: str
+    source: type[Source]
+    rows: Table
+    files: Table
+
+
 def fingerprints(params: IngestParams) -> dict[str, str]:
     """Per file of every source, what changes when it does. Raises ValueError for a source that is not there."""
     return {name: fingerprint(source, path) for source in params.sources for name, path in files(source).items()}
 
 
-def ingest(inputs: Inputs, params: IngestParams) -> Mapping[Table, DataFrame | Output]:
-    assert inputs.changed is not None
-    changed = {row["file"] for row in inputs.changed.collect()}
-    found = [
-        (name, str(path.absolute()), source)
-        for source in params.sources
-        for name, path in files(source).items()
-        if name in changed
-    ]
-    rows = inputs.hold("read", _read(inputs, found, params.most_bytes))
-    taken = rows.where(F.col("sample_id").isNotNull())
-    of_files = inputs.changed.select(
-        F.lit(NAME).alias("job"), F.substring_index("file", "/", 1).alias("source"), _path().alias("path")
+def ingest_job(reading: Reading, *, about: str, params: type[IngestParams], module: str) -> Job:
+    """A job that reads files of instruction data. `module`: the one that says what is read."""
+
+    def ingest(inputs: Inputs, params: IngestParams) -> Mapping[Table, DataFrame | Output]:
+        assert inputs.changed is not None
+        changed = {row["file"] for row in inputs.changed.collect()}
+        found = [
+            (name, str(path.absolute()), source)
+            for source in params.sources
+            for name, path in files(source).items()
+            if name in changed
+        ]
+        rows = inputs.hold("read", _read(inputs, reading, found, params.most_bytes))
+        taken = rows.where(F.col("messages").isNotNull())
+        of_files = inputs.changed.select(
+            F.lit(reading.job).alias("job"), F.substring_index("file", "/", 1).alias("source"), _path().alias("path")
+        )
+        return {
+            reading.rows: Output(taken.select(*reading.rows.column_names), inputs.changed),
+            quarantine: Output(_refused(rows, reading.job), of_files),
+            reading.files: Output(_files(inputs, params, reading, found, rows), inputs.changed),
+        }
+
+    return Job(
+        reading.job,
+        about=about,
+        reads=(),
+        writes=(reading.rows, quarantine, reading.files),
+        params=params,
+        transform=ingest,
+        scope=("file",),
+        modules=(module,),
+        fingerprints=fingerprints,
+        measures="read",
     )
-    return {
-        instructions: Output(taken.select(*instructions.column_names), inputs.changed),
-        quarantine: Output(_refused(rows), of_files),
-        instruction_files: Output(_files(inputs, params, found, rows), inputs.changed),
-    }
 
 
-def _read(inputs: Inputs, found: list[tuple[str, str, SftSource]], most_bytes: int) -> DataFrame:
+def _read(inputs: Inputs, reading: Reading, found: Sequence[tuple[str, str, Source]], most_bytes: int) -> DataFrame:
     """One row per row of a file; one task per file."""
     work = [(name, path, source.model_dump_json()) for name, path, source in found]
     frame = inputs.spark.createDataFrame(work, "file string, path string, source string")
-    return map_rows(frame.repartition(max(1, len(work))), READ, partial(_rows, most_bytes=most_bytes))
+    columns = {column.name: column.type for column in reading.rows.columns} | {"layout": "string"} | REFUSED
+    rows = partial(_rows, source_type=reading.source, most_bytes=most_bytes)
+    return map_rows(frame.repartition(max(1, len(work))), columns, rows)
 
 
-def _rows(batches: Iterator[pa.RecordBatch], most_bytes: int) -> Rows:
+def _rows(batches: Iterator[pa.RecordBatch], source_type: type[Source], most_bytes: int) -> Rows:
     from pathlib import Path
 
     for batch in batches:
         for row in batch.to_pylist():
-            source = SftSource.model_validate_json(row["source"])
+            source = source_type.model_validate_json(row["source"])
+            told = source.model_dump(include={"stage", "licence"})
             for found in read(source, Path(row["path"]), most_bytes):
                 said = _taken(found) if isinstance(found, Taken) else _not_taken(found)
-                yield {
-                    "file": row["file"],
-                    "place": found.place,
-                    "source": source.name,
-                    "stage": source.stage,
-                    "licence": source.licence,
-                    **said,
-                }
+                yield {"file": row["file"], "place": found.place, "source": source.name, **told, **said}
 
 
 def _taken(found: Taken) -> dict[str, Any]:
+    """What the tables of both kinds may ask for: one takes the columns that it has."""
     return {
         "sample_id": found.said.sample_id,
+        "content_id": found.said.sample_id,
         "layout": found.layout,
+        "language": found.said.language,
         "turns": len(found.said.messages),
         "bytes": found.said.bytes,
         "messages": list(found.said.messages),
@@ -119,10 +141,10 @@ def _path() -> Any:
     return F.expr("substring(file, instr(file, '/') + 1)")
 
 
-def _refused(rows: DataFrame) -> DataFrame:
+def _refused(rows: DataFrame, job: str) -> DataFrame:
     item = F.concat("file", F.lit(":"), "place", F.lit(" ("), "reason", F.lit(")"))
     return rows.where(F.col("reason").isNotNull()).select(
-        F.lit(NAME).alias("job"),
+        F.lit(job).alias("job"),
         item.alias("item"),
         "source",
         F.lit(None).cast("string").alias("repo"),
@@ -134,26 +156,23 @@ def _refused(rows: DataFrame) -> DataFrame:
     )
 
 
-def _files(inputs: Inputs, params: IngestParams, found: list[tuple[str, str, SftSource]], rows: DataFrame) -> DataFrame:
+def _files(
+    inputs: Inputs, params: IngestParams, reading: Reading, found: Sequence[tuple[str, str, Source]], rows: DataFrame
+) -> DataFrame:
     moved = fingerprints(params)
     said = [(name, source.name, moved[name]) for name, _, source in found]
     declared = inputs.spark.createDataFrame(said, "file string, source string, fingerprint string")
-    taken = F.col("sample_id").isNotNull()
+    taken = F.col("messages").isNotNull()
     counted = rows.groupBy("file").agg(
         F.min("layout").alias("layout"), F.count_if(taken).alias("rows"), F.count_if(~taken).alias("refused")
     )
     filled = declared.join(counted, "file", "left").na.fill(0, ["rows", "refused"]).na.fill("", ["layout"])
-    return filled.select(*instruction_files.column_names)
+    return filled.select(*reading.files.column_names)
 
 
-job = Job(
-    NAME,
+job = ingest_job(
+    Reading("sft.ingest", SftSource, instructions, instruction_files),
     about="read files of instruction data into conversations",
-    reads=(),
-    writes=(instructions, quarantine, instruction_files),
-    params=IngestParams,
-    transform=ingest,
-    scope=("file",),
-    fingerprints=fingerprints,
-    measures="read",
+    params=SftIngestParams,
+    module=__name__,
 )

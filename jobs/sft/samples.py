@@ -1,7 +1,7 @@
 """Distinct conversations: each set of messages once, with the row that stands for its copies.
 
-Of several rows that say the same, the one of the later stage stands (it is trained on last and longest), then the one
-with tests, then the least place.
+Samples that a teacher wrote are among them, where `sft.synthetic` is asked for them. Of several rows that say the same, the
+one of the later stage stands (it is trained on last and longest), then the one with tests, then the least place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.dedup.corpus import Corpus
-from jobs.sft.tables import instructions, sft_near, sft_samples
+from jobs.sft.tables import instructions, sft_near, sft_samples, sft_synthetic
 from lakehouse.job import Inputs, Job, Params
 
 
@@ -22,8 +22,11 @@ class SamplesParams(Params):
 def samples(inputs: Inputs, params: SamplesParams) -> DataFrame:  # noqa: ARG001  every transform has both
     copies = Window.partitionBy("sample_id")
     order = [F.desc("stage"), F.col("testcase").isNull().asc(), F.col("file").asc(), F.col("place").asc()]
-    ranked = inputs[instructions].withColumns(
-        {"nth": F.row_number().over(copies.orderBy(*order)), "copies": F.count("*").over(copies)}
+    written = inputs[sft_synthetic].select(*instructions.column_names)
+    ranked = (
+        inputs[instructions]
+        .unionByName(written)
+        .withColumns({"nth": F.row_number().over(copies.orderBy(*order)), "copies": F.count("*").over(copies)})
     )
     contents = F.transform("messages", lambda message: message["content"])
     answers = F.filter("messages", lambda message: message["role"] == "assistant")
@@ -71,7 +74,7 @@ SFT = Corpus(
 job = Job(
     "sft.samples",
     about="distinct conversations",
-    reads=(instructions,),
+    reads=(instructions, sft_synthetic),
     writes=(sft_samples,),
     params=SamplesParams,
     transform=samples,

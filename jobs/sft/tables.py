@@ -15,7 +15,7 @@ STAGE = Column("stage", "bigint", "stage of the tuning that it is for", checks=(
 MESSAGES = Column("messages", "array<struct<role:string,content:string>>", "the turns, in order")
 
 # What the released layouts say of a row beside the conversation itself.
-_FACTS = (
+FACTS = (
     Column("seq_id", "string", "number or name of the row in its data set, where it has one", nullable=True),
     Column("tag", "string", "tag of the data set, where it has one", nullable=True),
     Column("code", "string", "the solution alone, where it is told apart", nullable=True),
@@ -27,40 +27,55 @@ _PLACE = (
     Column("file", "string", "source and path of the file, with slashes"),
     Column("place", "bigint", "number of the row in the file, from 0", checks=(between(0, None),)),
 )
-_SIZE = (
+SIZE = (
     Column("turns", "bigint", "number of messages", checks=(between(1, None),)),
     Column("bytes", "bigint", "size of all contents in UTF-8", unit="bytes", checks=(between(0, None),)),
 )
 
-instruction_files = Table(
-    "bronze.instruction_files",
-    row="one file of instruction data as it was last read",
-    key=("file",),
-    columns=(
-        Column("file", "string", "source and path of the file, with slashes"),
-        Column("source", "string", "name of the configured source"),
-        Column("layout", "string", "how its rows are laid out; empty when it holds none"),
-        Column("fingerprint", "string", "changes whenever what would be read changes", volatile=True),
-        Column("rows", "bigint", "conversations taken in"),
-        Column("refused", "bigint", "rows in quarantine"),
-    ),
+
+def files_of(name: str, what: str) -> Table:
+    """A table of the files that a job of ingest has read."""
+    return Table(
+        name,
+        row=f"one file of {what} as it was last read",
+        key=("file",),
+        columns=(
+            Column("file", "string", "source and path of the file, with slashes"),
+            Column("source", "string", "name of the configured source"),
+            Column("layout", "string", "how its rows are laid out; empty when it holds none"),
+            Column("fingerprint", "string", "changes whenever what would be read changes", volatile=True),
+            Column("rows", "bigint", "conversations taken in"),
+            Column("refused", "bigint", "rows in quarantine"),
+        ),
+    )
+
+
+instruction_files = files_of("bronze.instruction_files", "instruction data")
+
+_INSTRUCTION = (
+    Column("file", "string", "source and path of the file, with slashes"),
+    Column("place", "bigint", "number of the row in the file, from 0", checks=(between(0, None),)),
+    Column("source", "string", "name of the configured source"),
+    SAMPLE_ID,
+    STAGE,
+    Column("licence", "string", "licence of the data set, where the source says one", nullable=True),
+    *FACTS,
+    *SIZE,
+    MESSAGES,
 )
 
 instructions = Table(
     "bronze.instructions",
     row="one row of a file of instruction data",
     key=("file", "place"),
-    columns=(
-        Column("file", "string", "source and path of the file, with slashes"),
-        Column("place", "bigint", "number of the row in the file, from 0", checks=(between(0, None),)),
-        Column("source", "string", "name of the configured source"),
-        SAMPLE_ID,
-        STAGE,
-        Column("licence", "string", "licence of the data set, where the source says one", nullable=True),
-        *_FACTS,
-        *_SIZE,
-        MESSAGES,
-    ),
+    columns=_INSTRUCTION,
+)
+
+sft_synthetic = Table(
+    "silver.sft_synthetic",
+    row="one sample of gold.synthetic as a conversation; file and place are made of its kind and its id",
+    key=("doc_id",),
+    columns=(Column("doc_id", "string", "the sample in gold.synthetic", checks=_SHA256), *_INSTRUCTION),
 )
 
 sft_samples = Table(
@@ -73,8 +88,8 @@ sft_samples = Table(
         STAGE,
         Column("licence", "string", "licence of the data set, where the source says one", nullable=True),
         Column("copies", "bigint", "rows with these very messages", checks=(between(1, None),)),
-        *_FACTS,
-        *_SIZE,
+        *FACTS,
+        *SIZE,
         Column("answer_bytes", "bigint", "size of the assistant's messages in UTF-8", unit="bytes"),
         Column("faults", "array<string>", "why it is no conversation to learn from; empty when it is one"),
         MESSAGES,
@@ -106,8 +121,8 @@ sft = Table(
         Column("source", "string", "name of the configured source"),
         Column("licence", "string", "licence of the data set, where the source says one", nullable=True),
         Column("copies", "bigint", "rows with these very messages", checks=(between(1, None),)),
-        *_FACTS,
-        *_SIZE,
+        *FACTS,
+        *SIZE,
         MESSAGES,
     ),
 )

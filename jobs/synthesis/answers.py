@@ -166,12 +166,13 @@ def _accepted(done: Sequence[Written], kind: Kind, sandboxes: Sandboxes) -> int:
 
 
 def _wanted(inputs: Inputs) -> DataFrame:
-    """The changed seeds, and all of the kinds that count accepted samples."""
-    seeds = inputs[synthesis_seeds]
+    """The changed seeds of kinds that ask, and all of the kinds that count accepted samples."""
+    asks = F.col("kind").isin(*(name for name, kind in KINDS.items() if kind.prompts))
+    seeds = inputs[synthesis_seeds].where(asks)
     if inputs.changed is None:
         return seeds
     counting = inputs.whole(synthesis_seeds).where(F.get_json_object("settings", "$.accepted").isNotNull())
-    return seeds.unionByName(counting).dropDuplicates(["seed_id"])
+    return seeds.unionByName(counting.where(asks)).dropDuplicates(["seed_id"])
 
 
 def _seeds(inputs: Inputs) -> Iterator[Row]:

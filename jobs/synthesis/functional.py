@@ -41,7 +41,7 @@ def functional(inputs: Inputs, params: FunctionalParams) -> DataFrame:
     for item in params.items():
         if item.program and (takes := arity(item.code, item.entry_point)) is not None:
             by_arity.setdefault(takes[1], []).append(item)
-    functions = inputs[synthetic_samples].where("accepted AND code <> '' AND entry_point <> ''")
+    functions = inputs[synthetic_samples].where("accepted AND language = 'python' AND code <> '' AND entry_point <> ''")
     columns = {column.name: column.type for column in synthetic_functional.columns}
     given = functions.select("sample_id", "entry_point", "code").repartition(params.tasks, F.col("sample_id"))
     return map_rows(given, columns, partial(_passed, by_arity=by_arity, limits=params.limits))

@@ -42,7 +42,9 @@ class SamplesParams(Params):
 def samples(inputs: Inputs, params: SamplesParams) -> DataFrame:
     theirs = inputs[teacher_responses].groupBy("seed_id").agg(F.collect_list(F.struct(*ANSWER)).alias("answers"))
     numbers = inputs[teacher_requests].groupBy("seed_id").agg(F.collect_set("sample").alias("asked"))
-    seeds = inputs[synthesis_seeds].join(theirs, "seed_id").join(numbers, "seed_id")
+    joined = inputs[synthesis_seeds].join(theirs, "seed_id", "left").join(numbers, "seed_id", "left")
+    silent = [name for name, kind in KINDS.items() if not kind.prompts]
+    seeds = joined.where(F.col("asked").isNotNull() | F.col("kind").isin(*silent))
     columns = {column.name: column.type for column in synthetic_samples.columns}
     # Seeds are few and each costs programs: spread by number, not by bytes.
     spread = seeds.repartition(params.tasks, "seed_id")
@@ -53,7 +55,8 @@ def _samples(batches: Iterator[pa.RecordBatch], limits: Limits) -> Rows:
     with closing(Sandboxes(limits)) as sandboxes:
         for batch in batches:
             for seed in batch.to_pylist():
-                for number in sorted(seed["asked"]):
+                numbers = seed["asked"] if KINDS[seed["kind"]].prompts else range(asked(seed["settings"]).samples)
+                for number in sorted(numbers):
                     yield _sample(seed, number, sandboxes, limits)
 
 
@@ -62,18 +65,19 @@ def _sample(seed: Mapping[str, Any], number: int, sandboxes: Sandboxes, limits: 
     made = _draft(seed, number, used)
     if isinstance(made, Rejected):
         outcome = {"accepted": False, "reason": made.reason, "detail": made.detail}
-        draft = Draft("", "")
+        draft = Draft("", "", scores=made.scores)
     else:
         draft = made
         (verified,) = sandboxes.verify([draft], KINDS[seed["kind"]])
-        outcome = {"accepted": verified.accepted, "reason": verified.reason, "detail": "", **_ran(verified, limits)}
+        outcome = {"accepted": verified.accepted, "reason": verified.reason, "detail": verified.detail}
+        outcome |= _ran(verified, limits)
     carried = {key: seed[key] for key in ("seed_id", "kind", "content_id", *PLACE)}
     teacher = {key: " AND ".join(sorted({answer[key] for answer in used})) for key in ("model", "terms")}
     return {
         "sample_id": hashlib.sha256(f"{seed['seed_id']}:{number}".encode()).hexdigest(),
         "sample": number,
         "request_ids": [answer["request_id"] for answer in used],
-        "language": "python" if draft.code else seed["language"],
+        "language": draft.language or seed["language"],
         **carried,
         **teacher,
         **_columns(draft),
@@ -91,6 +95,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "tests": list(draft.tests),
         "scores": [{"name": name, "value": value} for name, value in sorted(draft.scores.items())],
         "labels": list(draft.labels),
+        "original": draft.original,
         "bytes": len(text.encode()),
         "text": text,
     }
@@ -98,7 +103,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
 
 def _draft(seed: Mapping[str, Any], number: int, used: list[Mapping[str, Any]]) -> Draft | Rejected:
     """What the kind makes of the stored answers, which are appended to `used`."""
-    stored = {answer["request_id"]: answer for answer in seed["answers"]}
+    stored = {answer["request_id"]: answer for answer in seed["answers"] or ()}
     settings = asked(seed["settings"], number).settings
 
     def answer_of(request: Request) -> Answer:

@@ -53,6 +53,10 @@ _TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("content_id",),
     ),
+    "bronze.open_rows": (
+        "SELECT source, file, place, licence, seq_id FROM bronze.open_rows WHERE content_id = ? ORDER BY file, place LIMIT 20",
+        ("content_id",),
+    ),
     "gold.synthetic": ("SELECT doc_id FROM gold.synthetic WHERE doc_id = ?", ("sample_id",)),
 }
 _NEEDS = {"bronze.teacher_requests": ("bronze.teacher_responses",)}

@@ -9,6 +9,7 @@ from jobs.corpus.tables import DOC_ID
 from jobs.decisions.tables import VERDICT
 from jobs.decontamination.tables import benchmark_tables, functional_table
 from jobs.dedup.tables import duplicate_tables
+from jobs.sft.tables import FACTS, MESSAGES, SIZE, files_of
 from lakehouse.table import Column, Table, between, matches, one_of
 
 _HASH = (matches("[0-9a-f]{64}"),)
@@ -21,12 +22,13 @@ KIND = Column("kind", "string", "kind of sample")
 SAMPLE = Column("sample", "bigint", "which of the samples of its seed, from 0", checks=(between(0, None),))
 MODEL = Column("model", "string", "the teacher's model")
 TERMS = Column("terms", "string", "terms of the teacher's answers when this one was given")
-# Where a seed comes from: as in gold.pretrain, and named there by `content_id` = doc_id.
+# Where a seed comes from: as in gold.pretrain, and named there by `content_id` = doc_id; a row of an open set is of the
+# corpus `open`, its set stands for the repository, and its file with its place in it for the path.
 _ORIGIN = (
-    Column("content_id", "string", "the document that the seed is", checks=_HASH),
+    Column("content_id", "string", "the document or row that the seed is", checks=_HASH),
     Column("corpus", "string", "where the document came from"),
     Column("source", "string", "its configured source"),
-    Column("repo", "string", "its repository or package"),
+    Column("repo", "string", "its repository, package or open set"),
     Column("path", "string", "its path there"),
     Column("seed_licence", "string", "its licence as an SPDX expression, where known", nullable=True),
 )
@@ -38,7 +40,8 @@ _CONTENT = (
     Column("output", "string", "the answer to it"),
     Column("code", "string", "what was run; empty where there is nothing to run"),
     Column("entry_point", "string", "the function that the tests call"),
-    Column("tests", "array<string>", "one statement each"),
+    Column("tests", "array<string>", "one statement of Python each, in other languages one condition"),
+    Column("original", "string", "of what was rewritten, the answer before; null where nothing was", nullable=True),
 )
 
 algorithmic = Table(
@@ -54,9 +57,28 @@ algorithmic = Table(
     ),
 )
 
+open_files = files_of("bronze.open_files", "an open set")
+
+open_rows = Table(
+    "bronze.open_rows",
+    row="one row of an open set: a conversation, or a text as one message of the assistant",
+    key=("file", "place"),
+    columns=(
+        Column("file", "string", "source and path of the file, with slashes"),
+        Column("place", "bigint", "number of the row in the file, from 0", checks=(between(0, None),)),
+        Column("source", "string", "name of the configured source"),
+        Column("content_id", "string", "SHA-256 over roles and contents of the messages, hex", checks=_HASH),
+        Column("licence", "string", "licence of the set, where the source says one", nullable=True),
+        Column("language", "string", "programming language that the row or its first code names, else empty"),
+        *FACTS,
+        *SIZE,
+        MESSAGES,
+    ),
+)
+
 synthesis_seeds = Table(
     "silver.synthesis_seeds",
-    row="one document after which samples of one kind are written",
+    row="one document, or row of an open set, after which samples of one kind are written",
     key=("seed_id",),
     columns=(
         SEED_ID,
@@ -66,7 +88,7 @@ synthesis_seeds = Table(
         Column("rank", "bigint", "place in the order of asking: a seeded hash"),
         Column("settings", "string", "everything else that shapes the requests, as JSON: model, parameters, prompts"),
         Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes", checks=(between(1, None),)),
-        Column("text", "string", "the seed"),
+        Column("text", "string", "the seed; of an open set the row as JSON"),
     ),
 )
 

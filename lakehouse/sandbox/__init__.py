@@ -6,7 +6,8 @@
 - a forged verdict: tests run in a process that the solution cannot reach (`inside/peer.py`).
 
 Not stopped: a fault in the kernel that is reached through the system calls an ordinary program needs; side channels of
-timing; a solution that behaves well only when it is tested. Tests judge by what a solution returns: tests that let
+timing; a solution that behaves well only when it is tested; in other languages than Python (`tested.py`) a solution that
+looks in its own file for the mark of success. Tests judge by what a solution returns: tests that let
 everything pass are found by running them on a stub (`stub.py`).
 """
 

@@ -1,7 +1,7 @@
-"""Rows of JSON Lines (packed by gzip or not) and Parquet files, one at a time, broken ones told apart from whole ones.
+"""Rows of JSON Lines (packed by gzip or not), Parquet and Arrow files, one at a time, broken ones told apart from whole ones.
 
 A file is read by one task from its beginning: a line of JSON cannot be found in the middle of a packed file. Memory: one
-line, or `_BATCH_ROWS` rows of Parquet.
+line, `_BATCH_ROWS` rows of Parquet, or a batch of Arrow as it was written.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,20 +22,21 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from jobs.code.sources.files import file_identity
 from jobs.sft.sources.layouts import LAYOUTS, Conversation, RowError, conversation, layout_of
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet", ".arrow")
+ARROW_FILE = b"ARROW1"  # how a file with an index begins; a stream has none
 FIRST_BYTES = 64
 _BATCH_ROWS = 64
 _DAMAGE = (pa.ArrowException, OSError, EOFError, zlib.error)
 
 
-class SftSource(BaseModel):
+class Source(BaseModel):
     """A file, or a folder with files, of one data set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    layouts: ClassVar[Sequence[str]] = LAYOUTS
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     location: str = Field(description="a file, or a folder that is read at any depth")
-    stage: int = Field(ge=1, le=2, description="stage of the tuning")
     licence: str | None = Field(None, description="licence of the data set as an SPDX expression")
     layout: str | None = Field(None, description="null takes the first that fits")
     columns: Mapping[str, str] = Field(default_factory=dict, description="our name of a column: the file's name of it")
@@ -43,14 +44,22 @@ class SftSource(BaseModel):
     @field_validator("layout")
     @classmethod
     def _is_known(cls, layout: str | None) -> str | None:
-        if layout is not None and layout not in LAYOUTS:
-            raise ValueError(f"no layout {layout!r}; allowed: {', '.join(LAYOUTS)}, or null for the first that fits")
+        if layout is not None and layout not in cls.layouts:
+            raise ValueError(
+                f"no layout {layout!r}; allowed: {', '.join(cls.layouts)}, or null for the first that fits"
+            )
         return layout
 
     @property
     def named(self) -> dict[str, str]:
         """Our names of columns by those of the file."""
         return {theirs: ours for ours, theirs in self.columns.items()}
+
+
+class SftSource(Source):
+    """A data set to tune on."""
+
+    stage: int = Field(ge=1, le=2, description="stage of the tuning")
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Taken:
     said: Conversation
 
 
-def files(source: SftSource) -> dict[str, Path]:
+def files(source: Source) -> dict[str, Path]:
     """The data files of a source by `<source>/<path>`, sorted. Raises ValueError where there is none."""
     root = Path(source.location)
     if root.is_file():
@@ -79,9 +88,9 @@ def files(source: SftSource) -> dict[str, Path]:
     elif root.is_dir():
         found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if _is_data(path)}
     else:
-        raise ValueError(f"sft source {source.name}: {root}: no such file or folder. Name one that exists.")
+        raise ValueError(f"source {source.name}: {root}: no such file or folder. Name one that exists.")
     if not found:
-        raise ValueError(f"sft source {source.name}: {root}: no data file in it. Allowed: {', '.join(SUFFIXES)}.")
+        raise ValueError(f"source {source.name}: {root}: no data file in it. Allowed: {', '.join(SUFFIXES)}.")
     return {f"{source.name}/{name}": path for name, path in found.items()}
 
 
@@ -89,7 +98,7 @@ def _is_data(path: Path) -> bool:
     return path.is_file() and path.name.endswith(SUFFIXES)
 
 
-def fingerprint(source: SftSource, path: Path) -> str:
+def fingerprint(source: Source, path: Path) -> str:
     """Changes when the file does, or what the source says of its rows."""
     said = source.model_dump(mode="json", exclude={"name", "location"})
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
@@ -98,17 +107,17 @@ def fingerprint(source: SftSource, path: Path) -> str:
     return digest.hexdigest()
 
 
-def read(source: SftSource, path: Path, most_bytes: int) -> Iterator[Taken | Refused]:
+def read(source: Source, path: Path, most_bytes: int) -> Iterator[Taken | Refused]:
     """Every row of a file. `most_bytes`: of one row of JSON, or of the contents of one conversation."""
-    if path.name.endswith(".parquet"):
-        yield from _parquet(source, path, most_bytes)
+    if path.name.endswith((".parquet", ".arrow")):
+        yield from _columnar(source, path, most_bytes)
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
         yield from _lines(source, path, most_bytes)
     else:
         yield Refused(0, "unknown_format", f"{path.name}: allowed are {', '.join(SUFFIXES)}.")
 
 
-def _lines(source: SftSource, path: Path, most_bytes: int) -> Iterator[Taken | Refused]:
+def _lines(source: Source, path: Path, most_bytes: int) -> Iterator[Taken | Refused]:
     place = 0
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
@@ -125,7 +134,7 @@ def _lines(source: SftSource, path: Path, most_bytes: int) -> Iterator[Taken | R
         yield Refused(place, "damaged", f"{type(error).__name__}: {error}; the rest of the file was not read.")
 
 
-def _of_line(source: SftSource, line: bytes, place: int) -> Taken | Refused:
+def _of_line(source: Source, line: bytes, place: int) -> Taken | Refused:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -136,26 +145,40 @@ def _of_line(source: SftSource, line: bytes, place: int) -> Taken | Refused:
     return _taken(source, row, place, len(line))
 
 
-def _parquet(source: SftSource, path: Path, most_bytes: int) -> Iterator[Taken | Refused]:
+def _columnar(source: Source, path: Path, most_bytes: int) -> Iterator[Taken | Refused]:
     place = 0
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
-                for row in batch.to_pylist():
-                    found = _taken(source, row, place, None)
-                    if isinstance(found, Taken) and found.said.bytes > most_bytes:
-                        said = f"messages of {found.said.bytes:,} bytes; allowed are {most_bytes:,}."
-                        found = Refused(place, "over_cap", said, found.said.bytes)
-                    yield found
-                    place += 1
+        for batch in _parquet(path) if path.name.endswith(".parquet") else _arrow(path):
+            for row in batch.to_pylist():
+                found = _taken(source, row, place, None)
+                if isinstance(found, Taken) and found.said.bytes > most_bytes:
+                    said = f"messages of {found.said.bytes:,} bytes; allowed are {most_bytes:,}."
+                    found = Refused(place, "over_cap", said, found.said.bytes)
+                yield found
+                place += 1
     except (*_DAMAGE, UnicodeDecodeError) as error:
         yield Refused(place, "damaged", f"{type(error).__name__}: {error}; the rest of the file was not read.")
 
 
-def _taken(source: SftSource, row: Mapping[str, Any], place: int, size: int | None) -> Taken | Refused:
-    layout = layout_of(list(row), source.named, source.layout)
+def _parquet(path: Path) -> Iterable[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(_BATCH_ROWS, use_threads=False)
+
+
+def _arrow(path: Path) -> Iterable[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file:
+        if file.read(len(ARROW_FILE)) == ARROW_FILE:
+            indexed = pa.ipc.open_file(file)
+            yield from (indexed.get_batch(i) for i in range(indexed.num_record_batches))
+        else:
+            file.seek(0)
+            yield from pa.ipc.open_stream(file)
+
+
+def _taken(source: Source, row: Mapping[str, Any], place: int, size: int | None) -> Taken | Refused:
+    layout = layout_of(list(row), source.named, source.layout, source.layouts)
     if layout is None:
-        wanted = source.layout or "; ".join(("messages", "conversations", "instruction and output"))
+        wanted = source.layout or "; ".join(source.layouts).replace("instruction", "instruction and output")
         said = f"a row with the columns {', '.join(row)}; expected {wanted}. Name other columns in `columns`."
         return Refused(place, "bad_layout", said, size)
     try:

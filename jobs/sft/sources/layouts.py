@@ -4,6 +4,8 @@
 - `conversations`: a list of {from, value}, as ShareGPT has it.
 - `instruction`: columns instruction and output (the OpenCoder releases of both stages, with seq_id, tag, code, entry_point
   and testcase where a data set has them), and `input` where Alpaca's layout has one.
+- `text`: a column text with nothing to answer (the OpenCoder release of annealing data, with lang or program_lang). It is
+  no conversation to tune on, so only those who ask for it by `allowed` get it: as one message of the assistant.
 
 The first that fits a row's columns reads it. A row is refused with a reason; nothing is guessed.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +37,14 @@ ROLES = {
     "observation": "tool",
 }
 
+# Columns that say a row's programming language, and how else the languages of the sandbox are called.
+_LANGUAGE = ("language", "lang", "program_lang", "programming_language")
+_ALSO = {
+    "py": "python", "python3": "python", "js": "javascript", "node": "javascript", "golang": "go", "c++": "cpp", "rs": "rust",
+    "bash": "shell", "sh": "shell", "c#": "csharp", "cs": "csharp", "ts": "typescript",
+}  # fmt: skip
+_FENCE = re.compile(r"^[ \t]{0,3}(?:`{3,}|~{3,})[ \t]*([A-Za-z][\w+#.-]*)", re.MULTILINE)
+
 
 class RowError(ValueError):
     """A row is no conversation. `reason`: a code for the quarantine."""
@@ -45,10 +56,14 @@ class RowError(ValueError):
 
 @dataclass(frozen=True)
 class Conversation:
-    """What one row says. `facts`: seq_id, tag, code, entry_point and testcase where the row has them."""
+    """What one row says. `facts`: seq_id, tag, code, entry_point and testcase where the row has them.
+
+    `language`: the programming language that the row names, else that of its first fenced block; else empty.
+    """
 
     messages: tuple[Message, ...]
     facts: Mapping[str, Any]
+    language: str = ""
 
     @property
     def sample_id(self) -> str:
@@ -65,13 +80,15 @@ def sample_id(messages: Sequence[Mapping[str, str]]) -> str:
     return hashlib.sha256(b"sft:" + json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
-def layout_of(columns: Sequence[str], named: Mapping[str, str], wanted: str | None) -> str | None:
+def layout_of(
+    columns: Sequence[str], named: Mapping[str, str], wanted: str | None, allowed: Sequence[str] = ()
+) -> str | None:
     """The layout that rows with these columns have; None where none fits, or not the wanted one.
 
-    `named`: our names for other columns.
+    `named`: our names for other columns; `allowed`: layouts to choose from, those of conversations where none is named.
     """
     there = {named.get(column, column) for column in columns}
-    fitting = [name for name, needs in _NEEDS.items() if needs <= there and wanted in (None, name)]
+    fitting = [name for name in allowed or LAYOUTS if _NEEDS[name] <= there and wanted in (None, name)]
     return fitting[0] if fitting else None
 
 
@@ -83,7 +100,7 @@ def conversation(row: Mapping[str, Any], layout: str, named: Mapping[str, str]) 
         raise RowError("no_message", f"{layout}: the list is empty; expected at least one message.")
     for message in messages:
         _encodable(message["content"])
-    return Conversation(messages, _facts(ours))
+    return Conversation(messages, _facts(ours), _language(ours, messages))
 
 
 def _encodable(text: str) -> None:
@@ -130,10 +147,22 @@ def _of_instruction(row: Mapping[str, Any]) -> list[Message]:
     return said
 
 
+def _of_text(row: Mapping[str, Any]) -> list[Message]:
+    return [{"role": "assistant", "content": _text(row["text"], "text")}]
+
+
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise RowError("bad_layout", f"{where} is {type(value).__name__}; expected text.")
     return value
+
+
+def _language(row: Mapping[str, Any], messages: Sequence[Message]) -> str:
+    said = [row[name] for name in _LANGUAGE if isinstance(row.get(name), str) and row[name].strip()]
+    if not said:
+        said = [found[1] for message in messages if (found := _FENCE.search(message["content"]))]
+    name = said[0].strip().lower() if said else ""
+    return _ALSO.get(name, name)
 
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,10 +176,17 @@ def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_NEEDS = {"messages": {"messages"}, "conversations": {"conversations"}, "instruction": {"instruction", "output"}}
+LAYOUTS = ("messages", "conversations", "instruction")
+WITH_TEXTS = (*LAYOUTS, "text")
+_NEEDS = {
+    "messages": {"messages"},
+    "conversations": {"conversations"},
+    "instruction": {"instruction", "output"},
+    "text": {"text"},
+}
 _READERS: dict[str, Callable[[Mapping[str, Any]], list[Message]]] = {
     "messages": _of_messages,
     "conversations": _of_conversations,
     "instruction": _of_instruction,
+    "text": _of_text,
 }
-LAYOUTS = tuple(_NEEDS)

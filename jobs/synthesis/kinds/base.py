@@ -22,16 +22,16 @@ from jobs.synthesis.teacher.request import Answer, Message, Request
 
 
 class Rejected(Exception):
-    """The answer is no sample. `reason`: a short code; `detail`: what was found."""
+    """The answer is no sample. `reason`: a short code; `detail`: what was found; `scores`: what a model said of the seed."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, scores: Mapping[str, float] | None = None) -> None:
         super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.scores = reason, detail, dict(scores or {})
 
 
 @dataclass(frozen=True)
 class Seed:
-    """What a sample grows from: a piece of a document of the lake."""
+    """What a sample grows from: a document of the lake, or a row of an open set as JSON (see `open_sets`)."""
 
     seed_id: str
     kind: str
@@ -41,7 +41,11 @@ class Seed:
 
 @dataclass(frozen=True)
 class Draft:
-    """A sample before it is verified. `tests`: one statement each; without code there is nothing to run."""
+    """A sample before it is verified. Without code there is nothing to run.
+
+    `tests`: one statement of Python each, in other languages one condition; `language`: of the code, null for the seed's;
+    `original`: the answer that was there before this one.
+    """
 
     instruction: str
     output: str
@@ -50,6 +54,13 @@ class Draft:
     tests: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     labels: tuple[str, ...] = ()  # what else is known of it, as `name=value`
+    language: str | None = None
+    original: str | None = None
+
+    @property
+    def runs_as(self) -> str:
+        """The language of its code."""
+        return self.language or "python"
 
 
 Writing = Generator[Request, Answer, Draft]
@@ -80,15 +91,23 @@ class Settings:
 class Kind:
     """`prompts`: names of the templates it needs; `options`: what else it needs to know, each with what it means.
 
-    `uses_packages`: its programs may import the packages that are installed here.
+    A kind without prompts asks nothing: its samples follow from their seeds alone. `open_sets`: it grows from rows of open
+    sets and not from documents; `uses_packages`: its programs may import the packages that are installed here; `check`:
+    what is wrong with options.
     """
 
     name: str
     about: str
     write: Callable[[Seed, Settings], Writing]
-    prompts: tuple[str, ...]
+    prompts: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     uses_packages: bool = False
+    open_sets: bool = False
+    check: Callable[[Mapping[str, Any]], str | None] | None = None
+
+    def wrong(self, options: Mapping[str, Any]) -> str | None:
+        """What is wrong with these options; None when nothing is."""
+        return self.check(options) if self.check else None
 
 
 def text_of(request: Request) -> Generator[Request, Answer, str]:

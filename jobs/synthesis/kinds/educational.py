@@ -16,7 +16,8 @@ SCORE = {
 def _write(seed: Seed, settings: Settings) -> Writing:
     said = yield from json_of(settings.request("score", {"seed": seed.text}, SCORE), settings.re_asks)
     if said["score"] < settings.options["score"]:
-        raise Rejected("low_score", f"{said['score']}: expected at least {settings.options['score']:g}")
+        low = f"{said['score']}: expected at least {settings.options['score']:g}"
+        raise Rejected("low_score", low, scores={"educational": float(said["score"])})
     count = int(settings.options["tests"])
     text = yield from text_of(settings.request("educational", {"seed": seed.text, "tests": str(count)}))
     parts = sections(text, ("Task", "Analysis", "Solution", "Tests"))
@@ -27,7 +28,7 @@ def _write(seed: Seed, settings: Settings) -> Writing:
     if name not in parts["Task"]:
         raise Rejected("name_not_in_task", name)
     answer = f"{parts['Analysis']}\n\n```python\n{code}```"
-    return Draft(parts["Task"], answer, code, name, tests, {"educational": float(said["score"])})
+    return Draft(parts["Task"], answer, code, name, tests, {"educational": float(said["score"])}, language="python")
 
 
 educational = Kind(

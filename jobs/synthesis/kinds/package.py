@@ -31,7 +31,7 @@ def _write(seed: Seed, settings: Settings) -> Writing:
     name = entry_point(code, tests)
     _check(code, about, used, parts["Problem"], name)
     labels = (f"package={about.name}", f"version={about.version}")
-    return Draft(parts["Problem"], parts["Solution"], code, name, tests, labels=labels)
+    return Draft(parts["Problem"], parts["Solution"], code, name, tests, labels=labels, language="python")
 
 
 def _used(seed: Seed, wanted: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from jobs.synthesis.kinds.base import Rejected
 
 _HEADING = re.compile(r"^\s{0,3}#{1,4}\s*\**([A-Za-z ]+?)\**\s*:?\s*$", re.MULTILINE)
-_FENCE = re.compile(r"^(?P<mark>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=mark)\s*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^(?P<mark>`{3,}|~{3,})(?P<name>[^\n`]*)\n(?P<code>.*?)^(?P=mark)\s*$", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r"^(`{3,}|~{3,})", re.MULTILINE)
 
 
 def sections(text: str, names: Sequence[str]) -> dict[str, str]:
@@ -36,6 +37,19 @@ def sections(text: str, names: Sequence[str]) -> dict[str, str]:
 def blocks(text: str) -> list[str]:
     """The fenced code blocks of a text, without their fences."""
     return [match["code"].rstrip() + "\n" for match in _FENCE.finditer(text)]
+
+
+def unsound(text: str) -> str:
+    """What is wrong with the code blocks of an answer, or nothing: one is not closed, or one of Python does not parse."""
+    if _MARK.search(_FENCE.sub("", text)):
+        return "a code block is not closed"
+    for found in _FENCE.finditer(text):
+        if found["name"].strip().lower() in ("python", "py", "python3"):
+            try:
+                parsed(found["code"], "answer")
+            except Rejected as error:
+                return error.detail
+    return ""
 
 
 def one_block(text: str, where: str) -> str:

@@ -134,8 +134,8 @@ def test_a_function_that_passes_a_problems_tests_is_found_however_it_is_written(
         "warmest_stretch": PROBLEM["prompt"] + PROBLEM["canonical_solution"],
         "broken": "def broken(x, n:\n",
     }
-    rows = [_sample(name, code=code, entry_point=name) for name, code in functions.items()]
-    rows.append(_sample("rejected", code=REWRITTEN, entry_point="hottest") | {"accepted": False})
+    rows = [_sample(name, code=code, entry_point=name, language="python") for name, code in functions.items()]
+    rows.append(_sample("rejected", code=REWRITTEN, entry_point="hottest", language="python") | {"accepted": False})
     found = computed(functional.functional(GivenInputs(spark, {synthetic_samples: rows}), asked))
     assert {(row["sample_id"], row["entry_point"], row["arguments"]) for row in found} == {
         (named("hottest"), "hottest", 2),

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from jobs.sft.sources.files import Refused, SftSource, Taken, files, fingerprint, read
 from jobs.sft.sources.layouts import RowError, conversation, sample_id
+from jobs.synthesis.ingest import OpenSource
 
 ASKED, SAID = "Add two numbers.", "def add(a, b):\n    return a + b"
 TURNS = [{"role": "user", "content": ASKED}, {"role": "assistant", "content": SAID}]
@@ -41,7 +42,15 @@ def lines(path: Path, *rows: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet"])
+def arrow(path: Path, rows: list[dict[str, Any]], *, indexed: bool = False) -> Path:
+    """An Arrow file as libraries of data sets write them: a stream, or a file with an index."""
+    table = pa.Table.from_pylist(rows)
+    with (pa.ipc.new_file if indexed else pa.ipc.new_stream)(path, table.schema) as out:
+        out.write_table(table, max_chunksize=2)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet", ".arrow", ".indexed.arrow"])
 @pytest.mark.parametrize("layout", ROWS)
 def test_every_layout_gives_the_same_conversation_from_every_kind_of_file(
     tmp_path: Path, layout: str, suffix: str
@@ -49,6 +58,8 @@ def test_every_layout_gives_the_same_conversation_from_every_kind_of_file(
     path = tmp_path / f"data{suffix}"
     if suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist([ROWS[layout]]), path)
+    elif suffix.endswith(".arrow"):
+        arrow(path, [ROWS[layout]], indexed=suffix.startswith(".indexed"))
     else:
         data = (json.dumps(ROWS[layout]) + "\n").encode()
         path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
@@ -64,6 +75,44 @@ def test_the_facts_of_a_released_row_come_along() -> None:
     assert facts == {
         "seq_id": "3", "tag": "toy", "code": None, "entry_point": None, "testcase": ["assert add(1, 2) == 3"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_torn_arrow_file_gives_what_came_before_or_nothing_and_says_so(tmp_path: Path, indexed: bool) -> None:
+    path = arrow(
+        tmp_path / "a.arrow", [{"instruction": str(n) * 500, "output": "x"} for n in range(8)], indexed=indexed
+    )
+    assert [row.place for row in rows_of(path)] == list(range(8))
+    path.write_bytes(path.read_bytes()[:-1500])
+    *taken, last = rows_of(path)
+    assert isinstance(last, Refused) and last.reason == "damaged"
+    assert all(isinstance(row, Taken) for row in taken) and bool(taken) == (not indexed)  # the index stands at the end
+
+
+def test_texts_are_rows_only_for_those_who_ask_for_them(tmp_path: Path) -> None:
+    path = arrow(tmp_path / "a.arrow", [{"text": "def f(): pass", "program_lang": "Golang"}])
+    (refused,) = rows_of(path)
+    assert isinstance(refused, Refused) and refused.reason == "bad_layout"
+    (taken,) = read(OpenSource(name="books", location="."), path, 10_000)
+    assert isinstance(taken, Taken) and taken.layout == "text"
+    assert (taken.said.messages, taken.said.language) == (({"role": "assistant", "content": "def f(): pass"},), "go")
+    with pytest.raises(ValueError, match="no layout 'text'; allowed: messages, conversations, instruction, or null"):
+        source(layout="text")
+    assert OpenSource(name="a", location=".", layout="text").layout == "text"
+
+
+@pytest.mark.parametrize(
+    ("row", "language"),
+    [
+        ({"instruction": "a", "output": "~~~C++\nint x;\n~~~"}, "cpp"),
+        ({"instruction": "see ```js x```", "output": "  ```bash\nls\n```"}, "shell"),
+        ({"instruction": "a", "output": "```python\n1\n```", "lang": "Rust"}, "rust"),
+        ({"instruction": "a", "output": "```\n1\n```", "language": " "}, ""),
+        ({"instruction": "a", "output": "no code", "language": None}, ""),
+    ],
+)
+def test_the_language_is_what_the_row_says_else_what_its_first_code_says(row: dict[str, Any], language: str) -> None:
+    assert conversation(row, "instruction", {}).language == language
 
 
 def test_an_input_stands_behind_the_instruction_and_a_system_message_before_it() -> None:

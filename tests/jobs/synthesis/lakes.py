@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import yaml
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from jobs.corpus.tables import pretrain
+from lakehouse.config import conf_dir
 from lakehouse.lake import Lake
 from tests.jobs.web.lakes import WebLake
 from tests.lakehouse import lakes
@@ -31,6 +33,8 @@ PRICE = {
     "per_million_out": 2,
     "terms": "Some-Terms",
 }
+FORMS = yaml.safe_load((conf_dir() / "test-forms.yaml").read_text("utf-8"))
+PYTHON = {"python": FORMS["python"]}
 LIMITS = {"wall_seconds": 120.0, "cpu_seconds": 1}  # a machine that is busy must not change verdicts
 
 
@@ -71,7 +75,7 @@ def settings(url: str, **teacher: Any) -> dict[str, Any]:
 
     return {
         "synthesis.seeds.kinds": {
-            "snippets": kind({"tests": 3}, "snippets"),
+            "snippets": kind({"tests": 3, "forms": PYTHON}, "snippets"),
             "educational": kind({"score": 3, "tests": 10}, "score", "educational", re_asks=1, samples=2, seeds=3),
             "textbooks": kind({"words": 200}, "exercise", "textbook", seeds=2),
         },

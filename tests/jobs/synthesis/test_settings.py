@@ -30,15 +30,41 @@ def configured(**changed: Any) -> Config:
     return load(graph(), overrides=[f"{key}={json.dumps(value)}" for key, value in settings.items()])
 
 
+def _kind(prompts: list[str], **said: Any) -> dict[str, Any]:
+    filled = {name: f"${{conf:prompts/{name}.yaml}}" for name in prompts}
+    return {"seeds": 1, "model": "m", "parameters": {"max_tokens": 9}, "prompts": filled, **said}
+
+
+REPACK = {"seeds": 1, "open_sets": ["a"], "options": {"data_sets": {"a": "evol_instruct"}, "characters": 1}}
+INFINITY = _kind(["choice", "reply"], open_sets=["a"], options={"score": 3, "answers": "some"})
+DIVERSE = _kind(
+    ["sentences", "question", "answer", "refine"],
+    options={"tests": 1, "forms": lakes.PYTHON, "specification": {"language": {"Cobol": 1}}},
+)
+
+
 @pytest.mark.parametrize(
     ("where", "name", "value", "said"),
     [
         ("", "poems", {}, r"synthesis.seeds.kinds.poems"),
-        ("snippets", "options", {"words": 3}, r"options must be tests; missing \['tests'\], unknown \['words'\]"),
+        ("snippets", "options", {"words": 3}, r"options must be tests, forms; missing \['forms', 'tests'\], unknown"),
         ("snippets", "prompts", {}, r"prompts must be snippets; missing \['snippets'\]"),
         ("snippets", "parameters", {"temperature": 1}, "without it no request has a greatest price"),
         ("snippets", "languages", {"python": -1}, "parts by language must be numbers from 0 on"),
         ("snippets", "seed", 3, r"snippets.seed: unknown key.*Did you mean 'seeds'"),
+        ("snippets", "model", "", "snippets needs a `model` to ask"),
+        ("snippets", "open_sets", ["evol"], "snippets takes no `open_sets`: it grows from documents"),
+        ("snippets", "options", {"tests": 3, "forms": {"cobol": {}}}, "forms.cobol: programs in it are not run"),
+        ("snippets", "options", {"tests": 3, "forms": {"go": {"test": "x"}}}, "forms.go: expected the texts"),
+        ("", "repack", REPACK | {"open_sets": []}, "repack needs `open_sets`: it grows from rows"),
+        (
+            "",
+            "repack",
+            REPACK | {"options": {"data_sets": {"a": "evol"}, "characters": 1}},
+            "repack: data_sets.a = .evol.; allowed: filtered_infinity_instruct",
+        ),
+        ("", "infinity", INFINITY, "infinity: answers = 'some'; allowed: new, kept"),
+        ("", "diverse", DIVERSE, "diverse: specification.language: Cobol; with a form are Python"),
     ],
 )
 def test_a_kind_that_cannot_be_asked_for_is_refused(where: str, name: str, value: Any, said: str) -> None:
@@ -76,7 +102,9 @@ def test_a_template_with_other_slots_than_the_kind_fills_is_refused(slots: list[
     template = {"version": 1, "slots": slots, "system": "", "user": " ".join(f"{{{{{slot}}}}}" for slot in slots)}
     kinds = lakes.settings("")["synthesis.seeds.kinds"]
     kinds["snippets"]["prompts"] = {"snippets": template}
-    with pytest.raises(ConfigError, match=r"slots of the prompt snippets must be language, seed; missing"):
+    with pytest.raises(
+        ConfigError, match=r"slots of the prompt snippets must be language, seed, solution_form, test_form; missing"
+    ):
         load(graph(), overrides=[f"synthesis.seeds.kinds={json.dumps(kinds)}"])
 
 
@@ -88,6 +116,16 @@ def test_settings_travel_with_the_seed_and_come_back_as_they_were() -> None:
     assert (settings.sample, settings.model, settings.re_asks) == (1, "m", 1)
     assert settings.prompts == kind.prompts
     assert settings.options == {"score": 3, "tests": 10}
+
+
+def test_a_kind_that_asks_nothing_needs_no_teacher_and_the_profile_of_open_sets_fits_its_kinds() -> None:
+    kinds = json.dumps({"repack": REPACK})
+    kind: KindParams = (
+        load(graph(), overrides=[f"synthesis.seeds.kinds={kinds}"]).jobs["synthesis.seeds"].kinds["repack"]
+    )  # type: ignore[attr-defined]
+    assert (kind.model, kind.prompts, asked(kind.canonical_settings).samples) == ("", {}, 1)
+    given = load(graph(), profile="open-sets").jobs["synthesis.seeds"].kinds  # type: ignore[attr-defined]
+    assert set(given) == {"realuser", "infinity", "repack", "multilingual"}
 
 
 def test_where_a_teacher_is_changes_no_result_but_what_it_may_spend_does() -> None:

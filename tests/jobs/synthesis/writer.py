@@ -53,6 +53,15 @@ def reply(body: dict[str, Any]) -> str:
         return f"Write `plus(x)` that adds {n}. # outcome: {said}"
     if "Write the final answer" in text:
         return f"Adding is enough.\n\n```python\n{_code('wrong' if said == 'wrong' else 'good', n)}```\n"
+    if "numbered answers. Say about it" in text:
+        return _about_dialogue(said)
+    if "Does the request below ask for code" in text:
+        return json.dumps({"about_code": said != "low score", "score": 2 if said == "unsure" else 4})
+    if "Put code into fenced blocks that name their language" in text:
+        closed = "" if said == "broken" else "```"
+        return f"Like this:\n\n```python\n{_code('good', n)}{closed}\n"
+    if "Set one task in" in text:
+        return _task(re.search(r"Set one task in (\S+)", text)[1], said)  # type: ignore[index]
     if "Problem" in text and "Documentation of version" in text:
         return _about_attr(said)
     if "take one function" in text:
@@ -69,6 +78,45 @@ def reply(body: dict[str, Any]) -> str:
             f"## Solution\n```python\n{code}```\n## Tests\n```python\n{tests}```\n"
         )
     return f"```python\n{code}```\n\n```python\n{tests}```\n"
+
+
+def _about_dialogue(said: str) -> str:
+    best = {"poor": 1, "first": 1, "elsewhere": 9}.get(said, 2)
+    # What is wanted of the next request has to be in it.
+    request = {"empty": " ", "broken": "# outcome: broken\nAdd two numbers."}.get(said, "Add two numbers.")
+    score = 1 if said in ("poor", "broken") else 5
+    return json.dumps({"about_code": said != "low score", "request": request, "answer": best, "score": score})
+
+
+PLUS = {
+    "JavaScript": "function plus(x) {{ return {}; }}",
+    "Go": "package main\nfunc plus(x int) int {{ return {}; }}",
+    "Java": "class Solution {{ static int plus(int x) {{ return {}; }} }}",
+    "C++": "int plus(int x) {{ return {}; }}",
+    "Rust": "fn plus(x: i64) -> i64 {{ {} }}",
+    "Bash": "plus() {{ echo $(( {} )); }}",
+    "Python": "def plus(x):\n    return {}",
+}
+
+
+def _task(language: str, said: str) -> str:
+    if said == "chatter":
+        return "Sure!"
+    value = {"wrong": "x - 1", "exit": "process.exit(0)"}.get(said, "x + 1")
+    code = PLUS[language].format(value.replace("x", "$1") if language == "Bash" else value)
+    call, end = (
+        ("Solution.plus" if language == "Java" else "plus"),
+        ";" if language in ("JavaScript", "Java", "C++") else "",
+    )
+    right = [f"{call}({i}) == {i + 1}{end}" for i in range(3)]
+    if language == "Bash":
+        right = [f'[ "$(plus {i})" = {i + 1} ]' for i in range(3)]
+    if language == "Python":
+        right = [f"assert {line}" for line in right]
+    if said == "proves nothing":
+        right = [f"{call}({i}) === {call}({i})" for i in range(3)]
+    tests = "\n".join(right[: 2 if said == "few tests" else 3])
+    return f"## Task\nWrite plus.\n## Solution\nAdd.\n```\n{code}\n```\n## Tests\n```\n{tests}\n```\n"
 
 
 def _about_attr(said: str) -> str:
