@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
     before = os.getloadavg()[0]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=corpus.folder() / "web")
-    parser.add_argument("--only", choices=("kernels", "rounds"), help="one part, printed and not written")
+    parser.add_argument("--only", choices=("kernels", "rounds"), help="one part")
     parser.add_argument("--sample", type=int, default=600, help="pages that extractors are compared on")
     parser.add_argument("--peer-sample", type=int, default=200, help="the first of them, for the peer")
     parser.add_argument("--keep", type=Path, help="where the lake and rounds.html stay; else they are removed")
@@ -63,14 +63,16 @@ def main(arguments: Sequence[str]) -> None:
         return
     if not (given.corpus / "truth.csv").exists():
         print(json.dumps(web_corpus.make(given.corpus, web_corpus.PER_PACKAGE)), file=sys.stderr)
-    lines = [*about("tests.bench.web", arguments, before), *_about_corpus(given.corpus)]
-    if given.only != "rounds":
-        lines += ["", *_kernels(given)]
-    if given.only != "kernels":
-        lines += ["", *_rounds(given.corpus, given.keep)]
-    print("\n".join(lines))
-    if given.readme and not given.only:
-        write("web", lines)
+    places = {str(given.corpus), str(given.keep)}
+    said = ["FOLDER" if argument in places else argument for argument in arguments]
+    head = [*about("tests.bench.web", said, before), *_about_corpus(given.corpus), ""]
+    parts = {"kernels": lambda: _kernels(given), "rounds": lambda: _rounds(given.corpus, given.keep)}
+    for name, part in parts.items():
+        if given.only in (None, name):
+            lines = [*head, *part()]
+            print("\n".join(lines), flush=True)
+            if given.readme:
+                write(f"web_{name}", lines)
 
 
 def _about_corpus(folder: Path) -> Iterator[str]:

@@ -23,15 +23,7 @@ from tests.jobs.web import corpus
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 PHASES = ("matched", "seed-1", "model-1", "scores-1", "domains-1", "seed-2", "model-2", "scores-2", "domains-2")
-JOBS = (
-    "web.ingest",
-    "web.extract",
-    "web.label",
-    "web.documents",
-    "web.pairs",
-    "web.signals",
-    "web.decide",
-)  # those that are killed
+JOBS = ("web.ingest", "web.extract", "web.label", "web.documents", "web.decide")  # of those beside recall
 TABLES = ("silver.web_seeds", "silver.web_models", "silver.web_scores", "silver.web_domains", "silver.web_recalled", "silver.web_rounds")  # fmt: skip
 
 

@@ -205,7 +205,7 @@ def test_a_round_raises_its_threshold_to_the_precision_asked_for_by_pages_that_n
     assert loop.limit(scored(yes=0.9, no=0.2)).by == "given"
     assert loop.limit(scored(yes=0.6, no=0.7)) == recall.Limit(0.5, "unmet", raised.tuned_on)
     assert 0 < raised.tuned_on < len(apart)
-    assert len(loop._apart(scored(1, 0), measured=True)) == len(apart) - raised.tuned_on
+    assert len(loop._apart(scored(1.0, 0.0), measured=True)) == len(apart) - raised.tuned_on
 
 
 def test_rounds_end_when_one_gains_little(built: WebLake, spark: SparkSession, settings: Mapping[str, Any]) -> None:
