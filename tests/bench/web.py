@@ -1,6 +1,6 @@
 """The web path measured: WARC reading, extraction beside trafilatura, the classifier, and whole rounds over a labelled web.
 
-    python -m tests.bench.web --readme      # fetches the corpus where it is not there (420 MB), prints, fills README.md
+    python -m tests.bench.web --readme      # fetches the corpus where it is not there (630 MB), prints, fills README.md
 
 Kernels: one process, CPU seconds of its own; the peer runs in an environment of its own, over fewer pages. Indentation kept: of
 code blocks (`pre`) of three and more lines with an indented one, the share of which nine lines in ten are in the text with

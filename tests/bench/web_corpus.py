@@ -7,7 +7,7 @@ and of the distribution, an accounting guide, a book on politics, in several lan
 known by package, so that precision and recall can be counted. Packages come through `apt-get download` into OUT/debs and
 are unpacked there; nothing is installed. Each package is a domain, `https://PACKAGE.debian.test/path`. Labels name a
 tenth of the pages of half the packages of either kind, as a web has sites that nobody has labelled; a fifth of all
-pages is held out. About 420 MB are downloaded.
+pages is held out. About 630 MB are downloaded.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from lakehouse.registry import graph, table
 from tests.faults import commands
 from tests.jobs.web import corpus
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PHASES = ("matched", "seed-1", "model-1", "scores-1", "domains-1", "seed-2", "model-2", "scores-2", "domains-2")
 JOBS = ("web.ingest", "web.extract", "web.label", "web.documents", "web.decide")  # of those beside recall
