@@ -104,8 +104,8 @@ class VersionedInputs:
         schema = path.with_name(f"{name}.schema")
         if not (done.exists() and schema.exists()):
             computed = rows if isinstance(rows, DataFrame) else rows()
+            schema.write_text(computed.schema.json())  # first: a kill between the two must not leave a mark without it
             computed.write.mode("overwrite").parquet(str(path))
-            schema.write_text(computed.schema.json())
         kept = StructType.fromJson(json.loads(schema.read_text()))
         self.held[name] = self.spark.read.schema(kept).parquet(str(path))
         return self.held[name]

@@ -1,4 +1,4 @@
-"""Precision and recall from a held-out sample, with Wilson's interval and the curve over thresholds."""
+"""Precision and recall from a held-out sample: with Wilson's interval, as a curve, and the threshold that a precision needs."""
 
 from __future__ import annotations
 
@@ -43,4 +43,21 @@ def curve(scored: Sequence[tuple[float, bool]]) -> list[tuple[float, float, floa
         precision, recall = precision_recall(scored, threshold)
         if precision.value is not None and recall.value is not None:
             found.append((threshold, precision.value, recall.value))
+    return found
+
+
+def least_threshold(scored: Sequence[tuple[float, bool]], precision: float, at_least: float) -> float | None:
+    """The least threshold, `at_least` or one of the scores above it, above which this share of the pages is wanted.
+
+    None where no threshold with a page above it reaches the share. The least one recalls most. Cost: one sort.
+    """
+    ordered = sorted(scored, reverse=True)
+    found, hits = None, 0
+    for n, (score, wanted) in enumerate(ordered, start=1):
+        if score <= at_least:
+            break
+        hits += wanted
+        below = ordered[n][0] if n < len(ordered) else at_least  # the threshold that recalls just these n
+        if below < score and hits >= precision * n:
+            found = max(below, at_least)
     return found

@@ -28,12 +28,17 @@ _YES, _NO = "__label__yes", "__label__no"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What training is told. `characters`: how much of a page's beginning is looked at, in training and in scoring."""
+    """What training is told. `characters`: how much of a page's beginning is looked at, in training and in scoring.
+
+    `least_updates`: pages that training looks at, at least, so that few pages are read more than `epochs` times: 250
+    pages read five times leave every score near 0.5, and everything is recalled (precision 0.58 where 40 times give 0.92).
+    """
 
     pieces: int
     characters: int
     dimensions: int
     epochs: int
+    least_updates: int
     learning_rate: float
     ngrams: int
     least_count: int
@@ -59,7 +64,8 @@ def train(sample: Iterable[str], labelled: Iterable[tuple[bool, str]], settings:
             raise ValueError(
                 f"{counts[True]} pages labelled yes and {counts[False]} labelled no: a classifier needs both."
             )
-        binary = _learn_labels(lines, Path(folder) / "model.bin", settings)
+        epochs = max(settings.epochs, -(-settings.least_updates // sum(counts.values())))
+        binary = _learn_labels(lines, Path(folder) / "model.bin", epochs, settings)
     said = settings.characters.to_bytes(8, "little") + len(pieces).to_bytes(8, "little")
     return MAGIC + said + pieces + binary
 
@@ -135,13 +141,13 @@ def _tokenizer(pieces: bytes) -> Any:
     return Tokenizer.from_str(pieces.decode())
 
 
-def _learn_labels(lines: Path, out: Path, settings: Settings) -> bytes:
+def _learn_labels(lines: Path, out: Path, epochs: int, settings: Settings) -> bytes:
     import fasttext
 
     model = fasttext.train_supervised(
         input=str(lines),
         dim=settings.dimensions,
-        epoch=settings.epochs,
+        epoch=epochs,
         lr=settings.learning_rate,
         wordNgrams=settings.ngrams,
         minCount=settings.least_count,

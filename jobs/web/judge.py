@@ -23,6 +23,7 @@ import urllib3
 import yaml
 
 ATTEMPTS = 5
+PAUSE_SECONDS = 1.0  # after the first attempt, doubled after each
 TOP = 20  # alternatives of the first token that are asked for; servers give at most 20
 TIMEOUT_SECONDS = 120.0
 
@@ -68,7 +69,6 @@ class Judge:
     prompt: Prompt
     key: str | None = None
     attempts: int = ATTEMPTS
-    pause: float = 1.0
 
     def score(self, text: str) -> float:
         """The product over the questions. Raises JudgeError."""
@@ -88,7 +88,7 @@ class Judge:
             except JudgeError as error:
                 if not error.passing or attempt + 1 == self.attempts:
                     raise
-            time.sleep(self.pause * 2**attempt)
+            time.sleep(PAUSE_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
     def _post(self, body: bytes) -> Any:

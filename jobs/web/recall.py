@@ -4,7 +4,8 @@
     labels ...........................URL labels +
 
 A round follows from the tables of the one before and from labels: nothing else is carried along, so each can be made
-again. Rounds end after `rounds`, when one gains less than `least_gain`, or when no URL label corrects anything.
+again. Half of the held-out pages choose its threshold, precision and recall are counted on the other half. Rounds end
+after `rounds`, when one gains less than `least_gain`, or when no URL label corrects anything.
 
 Cost is proportional to what changed: a classifier whose pages, labels and settings are those of a stored one is not
 trained again, a page whose text that classifier has scored is not scored again. Each phase is held, so a run that was
@@ -26,7 +27,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
-from jobs.kernels.estimates import curve, precision_recall
+from jobs.kernels.estimates import curve, least_threshold, precision_recall
 from jobs.kernels.page_classifier import Settings, model_id, train
 from jobs.kernels.url_patterns import Pattern, Patterns
 from jobs.web import seeds
@@ -53,7 +54,8 @@ class ClassifierParams(Params):
     sample: int = Field(ge=1, description="pages of the seed that the BPE is learned from")
     characters: int = Field(ge=1, description="of a page's beginning, in training and in scoring")
     dimensions: int = Field(ge=1)
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="times that every page of the seed is read, at least")
+    least_updates: int = Field(ge=0, description="pages read in training, at least: a small seed is read more often")
     learning_rate: float = Field(gt=0)
     ngrams: int = Field(ge=1, description="longest run of pieces that is a feature")
     least_count: int = Field(ge=1, description="a piece that is rarer in the seed is no feature")
@@ -80,12 +82,17 @@ class ClassifierParams(Params):
 class RecallParams(Params):
     topics: tuple[str, ...] = Field(description="what to look for; each is a loop of its own")
     rounds: int = Field(ge=1, description="most rounds")
-    threshold: float = Field(ge=0, lt=1, description="a page with a higher score is recalled")
+    threshold: float = Field(ge=0, lt=1, description="a page with a higher score is recalled, and of a round at least")
+    least_precision: float | None = Field(
+        ge=0,
+        le=1,
+        description="a round raises its threshold until so many of half the held-out pages are wanted; null: never",
+    )
     domain_share: float = Field(ge=0, lt=1, description="a domain with a higher share of recalled pages is related")
     least_pages: int = Field(ge=1, description="pages that a domain must have to be related")
     least_gain: float = Field(ge=0, description="share of new pages among recalled ones below which rounds end")
     seed_pages: int = Field(ge=1, description="most labelled pages of each kind in a seed")
-    no_per_yes: float = Field(ge=0, description="unwanted pages per wanted one, filled up with pages nobody labelled")
+    no_per_yes: float = Field(ge=0, description="unwanted pages per wanted one, filled up from the round before")
     classifier: ClassifierParams
 
 
@@ -96,9 +103,19 @@ class Round:
     seed: DataFrame
     model: DataFrame
     scores: DataFrame
+    threshold: float
     domains: DataFrame
     recalled: DataFrame
     report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The threshold of a round, how it came about, and on how many held-out pages."""
+
+    threshold: float
+    by: str
+    tuned_on: int
 
 
 def recall(inputs: Inputs, params: RecallParams) -> Mapping[Table, DataFrame | Output]:
@@ -165,32 +182,33 @@ class Loop:
         parts = [labelled]
         if before is not None:
             earlier = before.seed.where("why = 'url'").select("page_id", "label", "why")
-            parts += [earlier, self.wrong(before.scores, before.domains)]
+            parts += [earlier, self.wrong(before)]
         known = seeds.union(*parts)
-        more = seeds.assumed(
+        more = seeds.unwanted(
             known,
-            self.pages.select("page_id"),
+            self.pages.select("page_id", "domain"),
             self.labels,
             self.matched,
-            None if before is None else before.recalled,
+            before,
             per_yes=self.params.no_per_yes,
             hash_seed=self.params.classifier.seed,
         )
         return seeds.union(known, more).join(self.pages.select("page_id", "text_id"), "page_id")
 
-    def wrong(self, scores: DataFrame, domains: DataFrame) -> DataFrame:
-        """Pages that a URL label corrects, held-out ones apart."""
-        found = seeds.corrected(self.matched, scores, domains, self.params.threshold)
+    def wrong(self, made: Round) -> DataFrame:
+        """Pages of a round that a URL label corrects, held-out ones apart."""
+        found = seeds.corrected(self.matched, made.scores, made.domains, made.threshold)
         return found.join(self.labels.where("held_out").select("page_id").distinct(), "page_id", "left_anti")
 
     def round(self, n: int, seed: DataFrame, before: Round | None, kinds: Mapping[bool, int]) -> Round:
         model = self._held(f"model-{n}", lambda: self.model(seed))
         (row,) = model.select("model_id").collect()
         scores = self._held(f"scores-{n}", lambda: self.scores(n, model, row["model_id"]))
-        domains = self._held(f"domains-{n}", lambda: self.domains(scores))
-        recalled = scores.where(F.col("score") > self.params.threshold).select("page_id", "score")
-        made = Round(seed, model, scores, domains, recalled, {})
-        return replace(made, report=self.report(n, row["model_id"], kinds, made, before))
+        limit = self.limit(scores)
+        domains = self._held(f"domains-{n}", lambda: self.domains(scores, limit.threshold))
+        recalled = scores.where(F.col("score") > limit.threshold).select("page_id", "score")
+        made = Round(seed, model, scores, limit.threshold, domains, recalled, {})
+        return replace(made, report=self.report(n, row["model_id"], kinds, made, before, limit))
 
     def model(self, seed: DataFrame) -> DataFrame:
         """The classifier of this seed: a stored one that was trained on just this, else a new one. One row."""
@@ -233,9 +251,31 @@ class Loop:
         both = known.select("page_id", "text_id", "score").unionByName(scored)
         return both.withColumn("model_id", F.lit(name))
 
-    def domains(self, scores: DataFrame) -> DataFrame:
+    def limit(self, scores: DataFrame) -> Limit:
+        """The configured threshold, or the least above it that is as precise as asked for on pages held out for this."""
+        given, precision = self.params.threshold, self.params.least_precision
+        if precision is None:
+            return Limit(given, "given", 0)
+        apart = self._apart(scores, measured=False)
+        if not apart:
+            return Limit(given, "given", 0)
+        found = least_threshold(apart, precision, given)
+        if found is None:
+            return Limit(given, "unmet", len(apart))
+        return Limit(found, "raised" if found > given else "given", len(apart))
+
+    def _apart(self, scores: DataFrame, *, measured: bool) -> list[tuple[float, bool]]:
+        """Score and label of the held-out pages: of those that figures are counted on, or that choose the threshold."""
+        held_out = self.labels.where("in_force AND held_out").select("page_id", "label")
+        if self.params.least_precision is not None:
+            half = F.pmod(F.xxhash64("page_id", F.lit("threshold"), F.lit(self.params.classifier.seed)), F.lit(2))
+            held_out = held_out.where(half == int(measured))
+        found = held_out.join(scores.select("page_id", "score"), "page_id").select("score", "label").collect()
+        return [(row["score"], row["label"]) for row in found]
+
+    def domains(self, scores: DataFrame, threshold: float) -> DataFrame:
         """Pages, recalled pages and share per domain; the limit itself is out."""
-        recalled = F.col("score") > self.params.threshold
+        recalled = F.col("score") > threshold
         rows = scores.join(self.pages.select("page_id", "domain", "bytes"), "page_id").where("domain <> ''")
         wanted = self.matched.where("label").select("page_id", F.lit(True).alias("wanted"))
         counted = (
@@ -252,15 +292,16 @@ class Loop:
         related = (share > self.params.domain_share) & (F.col("pages") >= self.params.least_pages)
         return counted.withColumns({"share": share, "related": related})
 
-    def report(self, n: int, name: str, kinds: Mapping[bool, int], made: Round, before: Round | None) -> dict[str, Any]:
-        pages, limit, domains = self._counts(made.scores, before), self.params.threshold, made.domains
+    def report(
+        self, n: int, name: str, kinds: Mapping[bool, int], made: Round, before: Round | None, limit: Limit
+    ) -> dict[str, Any]:
+        pages, domains = self._counts(made, before), made.domains
         related = domains.where("related").select("domain")
         old = related.limit(0) if before is None else before.domains.where("related").select("domain")
         (gained_domains,) = related.join(old, "domain", "left_anti").agg(F.count("*")).collect()[0]
         (count, missed) = domains.agg(F.count_if("related"), F.coalesce(F.sum("missed"), F.lit(0))).collect()[0]
-        apart = self.labels.where("in_force AND held_out").select("page_id", "label").join(made.scores, "page_id")
-        held = [(row["score"], row["label"]) for row in apart.select("score", "label").collect()]
-        precision, found = precision_recall(held, limit)
+        held = self._apart(made.scores, measured=True)
+        precision, found = precision_recall(held, limit.threshold)
         return {
             "topic": self.topic,
             "round": n,
@@ -272,18 +313,20 @@ class Loop:
             "gained_domains": gained_domains,
             "missed": missed,
             "held_out": len(held),
-            "threshold": limit,
+            "threshold": limit.threshold,
+            "threshold_by": limit.by,
+            "tuned_on": limit.tuned_on,
             **{f"precision{end}": value for end, value in _ends(precision)},
             **{f"recall{end}": value for end, value in _ends(found)},
             "curve": curve(held),
             "ended": self._why_end(n, pages, made, before),
         }
 
-    def _counts(self, scores: DataFrame, before: Round | None) -> dict[str, int]:
-        sized = scores.join(self.pages.select("page_id", "bytes"), "page_id")
+    def _counts(self, made: Round, before: Round | None) -> dict[str, int]:
+        sized = made.scores.join(self.pages.select("page_id", "bytes"), "page_id")
         earlier = sized.select("page_id").limit(0) if before is None else before.recalled.select("page_id")
         marked = sized.join(earlier.withColumn("old", F.lit(True)), "page_id", "left")
-        hit = F.col("score") > self.params.threshold
+        hit = F.col("score") > made.threshold
         new = hit & F.col("old").isNull()
         (row,) = marked.agg(
             F.count("*").alias("pages"),
@@ -301,8 +344,8 @@ class Loop:
         if before is not None and gain < self.params.least_gain:
             return f"it gained {gain:.4f} of what it recalled, less than {self.params.least_gain} (least_gain)"
         known = made.seed.select("page_id", "label")
-        if self.wrong(made.scores, made.domains).join(known, ["page_id", "label"], "left_anti").isEmpty():
-            return "no URL label corrects it: the next seed would be the same"
+        if self.wrong(made).join(known, ["page_id", "label"], "left_anti").isEmpty():
+            return "no URL label corrects it: the next seed would learn nothing new"
         return None
 
     def result(self, rounds: list[Round]) -> DataFrame:
@@ -314,7 +357,7 @@ class Loop:
             .join(self.matched.select("page_id", "label", "pattern"), "page_id", "left")
         )
         related = last.domains.where("related").select("domain", F.lit(True).alias("related"))
-        hit = F.col("score") > self.params.threshold
+        hit = F.col("score") > last.threshold
         by_url = F.col("label") & F.col("related")
         refused = F.coalesce(~F.col("label"), F.lit(False))
         kept = rows.join(related, "domain", "left").where(~refused & (hit | F.coalesce(by_url, F.lit(False))))
@@ -327,14 +370,16 @@ class Loop:
         if rounds:
             return [found.report for found in rounds]
         empty = dict.fromkeys(web_rounds.column_names)
-        numbers = ("recalled", "bytes", "gained", "gained_bytes", "domains", "gained_domains", "missed", "held_out")
+        numbers = (
+            "recalled", "bytes", "gained", "gained_bytes", "domains", "gained_domains", "missed", "held_out", "tuned_on",
+        )  # fmt: skip
         yes, no = self.kinds.get(True, 0), self.kinds.get(False, 0)
         said = f"{yes} pages labelled yes and {no} labelled no: label some (web.label.rules, web.annotations.files)"
         return [
             empty
             | dict.fromkeys(numbers, 0)
             | {"topic": self.topic, "round": 1, "seed_yes": yes, "seed_no": no, "pages": self.pages.count()}
-            | {"threshold": self.params.threshold, "curve": [], "ended": said}
+            | {"threshold": self.params.threshold, "threshold_by": "given", "curve": [], "ended": said}
         ]
 
     def _held(self, name: str, rows: Callable[[], DataFrame]) -> DataFrame:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from lakehouse.report.views import Views
 from lakehouse.shown import visible
 
-MOST_DOMAINS, MOST_BORDERLINE = 15, 12
+MOST_DOMAINS, MOST_BORDERLINE, MOST_CONFLICTS = 15, 12, 30
 EXCERPT = 300
 _WIDTH, _HEIGHT, _LEFT, _TOP = 640, 240, 44, 16
 
@@ -22,8 +22,8 @@ _STYLE = """
 :root { color-scheme: light dark; --bg: #fcfcfa; --fg: #1d2329; --muted: #57606a; --line: #d9dde2; --a: #1f6fa8; --b: #9e430a; --c: #17704a; }
 @media (prefers-color-scheme: dark) { :root { --bg: #14181d; --fg: #e6e9ec; --muted: #a3adb8; --line: #313941; --a: #5fb0e5; --b: #f4a76f; --c: #6fcf9b; } }
 body { margin: 0 auto; max-width: 64rem; padding: 1rem 1.25rem 3rem; background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
-table { border-collapse: collapse; display: block; overflow-x: auto; } td, th { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
-td.t, th.t { text-align: left; overflow-wrap: anywhere; } .note { color: var(--muted); max-width: 46rem; }
+table { border-collapse: collapse; display: block; overflow-x: auto; } td, th { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right; } td { white-space: nowrap; }
+td.t, th.t { text-align: left; overflow-wrap: anywhere; white-space: normal; } .note { color: var(--muted); max-width: 46rem; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--fg); }
 .grid { stroke: var(--line); } .a { stroke: var(--a); fill: none; } .b { stroke: var(--b); fill: none; stroke-dasharray: 6 3; } .bar { fill: var(--c); opacity: .25; }
 .fa { fill: var(--a); stroke: none; } .fb { fill: var(--b); stroke: none; }
@@ -50,11 +50,14 @@ def render(views: Views) -> str:
 
 def _topic(views: Views, topic: str, rounds: Sequence[Mapping[str, Any]]) -> Markup:
     last = rounds[-1]
-    return Markup("<h2>{topic}</h2>{picture}{table}<p class=note>Ended: {ended}.</p>{domains}{borderline}").format(
+    return Markup(
+        "<h2>{topic}</h2>{picture}{table}<p class=note>Ended: {ended}.</p>{conflicts}{domains}{borderline}"
+    ).format(
         topic=visible(topic),
         picture=_picture(rounds),
         table=_rounds(rounds),
         ended=visible(last["ended"] or "not yet"),
+        conflicts=_conflicts(views, topic),
         domains=_domains(views, topic, last["round"]),
         borderline=_borderline(views, topic, last["round"], last["threshold"]),
     )
@@ -96,7 +99,17 @@ def _line(name: str, css: str, points: Sequence[tuple[float, Mapping[str, Any]]]
     marks = [
         Markup(
             '<line class="{c}" x1="{x:.1f}" x2="{x:.1f}" y1="{a:.1f}" y2="{b:.1f}"/><circle class="f{c}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-        ).format(c=css, x=x, a=_y(row[f"{name}_low"]), b=_y(row[f"{name}_high"]), y=_y(row[name]))
+            '<text class="f{c}" x="{t:.1f}" y="{y:.1f}" dy="4" text-anchor="{side}">{value}</text>'
+        ).format(
+            c=css,
+            t=x + (9 if name == "recall" else -9),
+            side="start" if name == "recall" else "end",
+            value=_percent(row[name]),
+            x=x,
+            a=_y(row[f"{name}_low"]),
+            b=_y(row[f"{name}_high"]),
+            y=_y(row[name]),
+        )
         for x, row in known
     ]
     return Markup('<polyline class="{c}" points="{p}"/>').format(c=css, p=path) + Markup("").join(marks)
@@ -107,19 +120,42 @@ def _y(share: float) -> float:
 
 
 def _rounds(rounds: Sequence[Mapping[str, Any]]) -> Markup:
-    heads = ("round", "seed yes", "seed no", "pages", "recalled", "bytes", "gained", "gained bytes", "domains", "gained domains", "missed", "precision", "recall", "held out")  # fmt: skip
+    counts = ("held out", "seed yes", "seed no", "pages", "recalled", "bytes", "gained", "gained bytes", "domains", "gained domains", "missed")  # fmt: skip
     rows = []
     for row in rounds:
-        numbers = [f"{row[name.replace(' ', '_')]:,}" for name in heads[:11]]
         shares = [_with_interval(row, name) for name in ("precision", "recall")]
-        rows.append([*numbers, *shares, f"{row['held_out']:,}"])
-    return _table(heads, rows, texts=())
+        threshold = f"{row['threshold']:.3f} ({row['threshold_by']})"
+        numbers = [f"{row[name.replace(' ', '_')]:,}" for name in counts]
+        rows.append([str(row["round"]), *shares, threshold, *numbers])
+    return _table(("round", "precision", "recall", "threshold", *counts), rows, texts=())
 
 
 def _with_interval(row: Mapping[str, Any], name: str) -> str:
     if row[name] is None:
         return "not known"
     return f"{row[name]:.1%} ({row[f'{name}_low']:.1%} to {row[f'{name}_high']:.1%})"
+
+
+def _conflicts(views: Views, topic: str) -> Markup:
+    """URL patterns of which authors say different things; nothing where there is none."""
+    if not views.has("silver.url_labels"):
+        return Markup("")
+    found = views.rows(
+        "SELECT pattern, label, author, how, statements FROM silver.url_labels WHERE topic = ? AND conflict ORDER BY pattern",
+        [topic],
+    )
+    if not found:
+        return Markup("")
+    shown = found[:MOST_CONFLICTS]
+    rows = [
+        [visible(r["pattern"]), "yes" if r["label"] else "no", visible(r["author"]), f"{r['statements']:,}"]
+        for r in shown
+    ]
+    more = f" The first {len(shown)} of {len(found):,}." if len(found) > len(shown) else ""
+    said = "Patterns of which authors say different things, with what counts: a person before a model, then the later."
+    return Markup("<h3>Conflicts</h3><p class=note>{said}{more}</p>{table}").format(
+        said=said, more=more, table=_table(("pattern", "wanted", "says", "statements"), rows, texts=(0, 2))
+    )
 
 
 def _domains(views: Views, topic: str, last: int) -> Markup:

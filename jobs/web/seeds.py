@@ -2,7 +2,8 @@
 
     round 1:  labelled pages                                        -> yes or no, why = "label"
     round n:  and pages of related domains under labelled URL patterns that the classifier of n - 1 got wrong,  "url"
-    always:   and pages that nobody labelled and nothing recalled, for want of a no                          "assumed"
+    always:   where unwanted pages are too few, pages of related domains under patterns that refuse them,      "url"
+              and pages that nobody labelled, out of unrelated domains and not recalled                       "assumed"
 
 Held-out pages never come in. All choices follow hashes of page ids, so the same tables give the same seed.
 """
@@ -10,11 +11,21 @@ Held-out pages never come in. All choices follow hashes of page ids, so the same
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 _COLUMNS = ("page_id", "label", "why")
+
+
+class Before(Protocol):
+    """What is asked of the round before."""
+
+    @property
+    def domains(self) -> DataFrame: ...
+    @property
+    def recalled(self) -> DataFrame: ...
 
 
 def labelled(labels: DataFrame, most: int) -> DataFrame:
@@ -37,20 +48,40 @@ def corrected(matched: DataFrame, scores: DataFrame, domains: DataFrame, thresho
     return wrong.select("page_id", "label", F.lit("url").alias("why"))
 
 
-def assumed(
-    seed: DataFrame, pages: DataFrame, labels: DataFrame, matched: DataFrame, recalled: DataFrame | None, *,
+def unwanted(
+    seed: DataFrame, pages: DataFrame, labels: DataFrame, matched: DataFrame, before: Before | None, *,
     per_yes: float, hash_seed: int,
 ) -> DataFrame:  # fmt: skip
-    """Pages taken for unwanted, until there are `per_yes` unwanted ones per wanted one in the seed."""
+    """Pages taken for unwanted, until there are `per_yes` unwanted ones per wanted one in the seed.
+
+    `pages`: page_id and domain. Half are pages under patterns that refuse them, in related domains: they are like what
+    is wanted, and teach where it ends. Half are at large, so that what was told apart stays apart: nobody wants
+    them, and the round before recalled neither them nor much of their domain. Where one half is short, the other fills up.
+    Before the first round nothing tells unwanted pages from others: pages at large come in where there is no other no.
+    """
     counts = {row["label"]: row["count"] for row in seed.groupBy("label").count().collect()}
     short = math.ceil(per_yes * counts.get(True, 0)) - counts.get(False, 0)
-    if short <= 0:
+    if short <= 0 or (before is None and counts.get(False)):
         return seed.limit(0)
-    free = pages.join(labels.select("page_id"), "page_id", "left_anti").join(matched, "page_id", "left_anti")
-    if recalled is not None:
-        free = free.join(recalled.select("page_id"), "page_id", "left_anti")
-    drawn = free.orderBy(F.xxhash64("page_id", F.lit(hash_seed)), "page_id").limit(short)
-    return drawn.select("page_id", F.lit(False).alias("label"), F.lit("assumed").alias("why"))
+    free = pages.join(matched.where("label").select("page_id"), "page_id", "left_anti")
+    refused = matched.where("NOT label").select("page_id", "domain")
+    if before is None:
+        refused = refused.limit(0)
+    else:
+        related = before.domains.where("related").select("domain")
+        refused = refused.join(related, "domain", "left_semi")
+        free = free.join(related, "domain", "left_anti").join(before.recalled.select("page_id"), "page_id", "left_anti")
+
+    def first(rows: DataFrame, why: str) -> DataFrame:
+        new = rows.select("page_id").join(labels.select("page_id"), "page_id", "left_anti")
+        new = new.join(seed.select("page_id"), "page_id", "left_anti")
+        drawn = F.xxhash64("page_id", F.lit(hash_seed))
+        found = new.orderBy(drawn, "page_id").limit(short)  # before numbering, which one task does
+        nth = F.row_number().over(Window.orderBy(drawn, "page_id"))
+        return found.select("page_id", F.lit(False).alias("label"), F.lit(why).alias("why"), nth.alias("nth"))
+
+    both = first(refused, "url").unionByName(first(free, "assumed"))
+    return both.orderBy("nth", F.desc("why")).limit(short).select(*_COLUMNS)
 
 
 def union(first: DataFrame, *more: DataFrame) -> DataFrame:

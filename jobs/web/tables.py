@@ -73,7 +73,7 @@ web_text = Table(
         Column("domain", "string", "host without www; empty without an address"),
         Column("text_id", "string", "SHA-256 of the text in UTF-8, hex", checks=SHA256),
         Column("bytes", "bigint", "size of the text in UTF-8", unit="bytes", checks=(between(0, None),)),
-        Column("title", "string", "title of the page; empty where it has none"),
+        Column("title", "string", "title of the page, redacted as the text is; empty where it has none"),
         Column("how", "string", "what was extracted", checks=(one_of("main", "whole", "flat", "given"),)),
         Column("extractor", "string", "package, version and rules that made the text"),
         Column("charset", "string", "codec that decoded the body"),
@@ -82,7 +82,12 @@ web_text = Table(
         Column("code_blocks_kept", "int", "those of them that are in the text", checks=(between(0, None),)),
         Column("code_share", "double", "share of the text that is code in fences", checks=SHARE),
         Column("note", "string", "why the text is empty or flat; empty where all is well"),
-        Column("text", "string", "the text, code in fences"),
+        Column("text", "string", "the text, code in fences, personal data and secrets as placeholders"),
+        Column(
+            "redactions",
+            "array<struct<kind:string,rule:string,start:bigint,end:bigint,placeholder:string>>",
+            "what was replaced: character offsets into the text before",
+        ),
     ),
 )
 
@@ -254,8 +259,17 @@ web_rounds = Table(
         Column("domains", "bigint", "domains above the limit", unit="domains"),
         Column("gained_domains", "bigint", "those of them that the round before had not", unit="domains"),
         Column("missed", "bigint", "pages under wanted URL patterns that the classifier missed", unit="pages"),
-        Column("held_out", "bigint", "labelled pages that were kept apart", unit="pages"),
+        Column(
+            "held_out", "bigint", "labelled pages kept apart that precision and recall are counted on", unit="pages"
+        ),
+        Column("tuned_on", "bigint", "other labelled pages kept apart, that chose the threshold", unit="pages"),
         Column("threshold", "double", "score above which a page is recalled"),
+        Column(
+            "threshold_by",
+            "string",
+            "given: as configured; raised: to the least precision; unmet: no threshold reaches that, so as configured",
+            checks=(one_of("given", "raised", "unmet"),),
+        ),
         Column("precision", "double", "wanted of recalled, held-out pages; null without any", nullable=True),
         Column("precision_low", "double", "lower end of its 95 % interval (Wilson)", nullable=True),
         Column("precision_high", "double", "upper end", nullable=True),

@@ -10,7 +10,7 @@ from lakehouse.errors import ConfigError, MachineError
 from lakehouse.report.views import Views
 
 _MEASURED = ("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high")
-_COUNTED = ("seed_yes", "seed_no", "pages", "recalled", "bytes", "gained", "domains", "held_out")
+_COUNTED = ("seed_yes", "seed_no", "pages", "recalled", "bytes", "gained", "domains", "held_out", "tuned_on")
 
 
 def register_model(views: Views, topic: str, number: int | None, name: str, tracking_uri: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def register_model(views: Views, topic: str, number: int | None, name: str, trac
     experiment = client.get_experiment_by_name(name)
     identity = experiment.experiment_id if experiment else client.create_experiment(name)
     run = client.create_run(identity, run_name=f"round {row['round']}").info.run_id
-    for key in ("topic", "round", "model_id", "training_id", "settings", "threshold"):
+    for key in ("topic", "round", "model_id", "training_id", "settings", "threshold", "threshold_by"):
         client.log_param(run, key, row[key])
     for key in (*_MEASURED, *_COUNTED):
         if row[key] is not None:

@@ -1,4 +1,4 @@
-"""SIGKILL in every phase of every round: the same command goes on behind the last phase that was finished.
+"""SIGKILL in every job of the web and every phase of every round: the same command goes on behind what was finished.
 
 codelake build --conf my.yaml web.recall     # killed while round 2 scores
 codelake build --conf my.yaml web.recall     # scores again; round 1 and the model of round 2 are there
@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lakehouse import digest
 from lakehouse.lake import Lake
-from lakehouse.registry import table
+from lakehouse.registry import graph, table
 from tests.faults import commands
 from tests.jobs.web import corpus
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PHASES = ("matched", "seed-1", "model-1", "scores-1", "domains-1", "seed-2", "model-2", "scores-2", "domains-2")
+JOBS = ("web.ingest", "web.extract", "web.label", "web.documents", "web.decide")  # of those beside recall
 TABLES = ("silver.web_seeds", "silver.web_models", "silver.web_scores", "silver.web_domains", "silver.web_recalled", "silver.web_rounds")  # fmt: skip
 
 
@@ -42,12 +44,17 @@ def held(lake: Lake) -> dict[str, int]:
     return {mark.parent.name.removeprefix("code-"): mark.stat().st_mtime_ns for mark in marks}
 
 
-def digests(lake: Lake) -> dict[str, str]:
-    return {name: digest.of_version(lake, table(name))[0] for name in TABLES}
+def until(command: commands.Command, met: Callable[[], bool]) -> None:
+    end = time.monotonic() + commands.PATIENCE_SECONDS
+    while not met():
+        assert command.running, command.output
+        assert time.monotonic() < end, command.output
+        time.sleep(0.02)
 
 
-def test_a_kill_behind_any_phase_loses_that_phase_s_successors_only(tmp_path: Path) -> None:
-    conf, before = tmp_path / "conf.yaml", Lake(str(tmp_path / "before"))
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """The settings of a lake over the small web, as a file."""
     settings = corpus.write(tmp_path / "web") | {"lake.docs": False, "spark.master": "local[2]"}
     nested: dict[str, object] = {}
     for key, value in settings.items():
@@ -56,7 +63,17 @@ def test_a_kill_behind_any_phase_loses_that_phase_s_successors_only(tmp_path: Pa
         for folder in folders:
             inner = inner.setdefault(folder, {})  # type: ignore[assignment]
         inner[name] = value
-    conf.write_text(json.dumps(nested))  # JSON is YAML
+    path = tmp_path / "conf.yaml"
+    path.write_text(json.dumps(nested))  # JSON is YAML
+    return path
+
+
+def digests(lake: Lake) -> dict[str, str]:
+    return {name: digest.of_version(lake, table(name))[0] for name in TABLES}
+
+
+def test_a_kill_behind_any_phase_loses_that_phase_s_successors_only(conf: Path, tmp_path: Path) -> None:
+    before = Lake(str(tmp_path / "before"))
     finished(conf, before, "+silver.web_labels")
     undisturbed, killed = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
     shutil.copytree(before.folder, undisturbed.folder)
@@ -65,14 +82,27 @@ def test_a_kill_behind_any_phase_loses_that_phase_s_successors_only(tmp_path: Pa
     done: dict[str, int] = {}
     for phase in PHASES:
         with build(conf, killed, "web.recall") as command:
-            end = time.monotonic() + commands.PATIENCE_SECONDS
-            while phase not in held(killed):
-                assert command.running, command.output
-                assert time.monotonic() < end, command.output
-                time.sleep(0.02)
+            until(command, lambda phase=phase: phase in held(killed))  # type: ignore[misc]
             command.kill()
         now = held(killed)
         assert done.items() <= now.items()  # what was finished before was not computed again
         done = now
     finished(conf, killed, "web.recall")
     assert digests(killed) == digests(undisturbed)
+
+
+def test_a_kill_in_any_job_from_crawl_to_decision_is_made_good_by_the_same_command(conf: Path, tmp_path: Path) -> None:
+    undisturbed, lake = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
+    finished(conf, undisturbed, "web.*")
+    killed: set[str] = set()
+    for job in JOBS:
+        with build(conf, lake, "web.*") as command:
+            until(command, lambda job=job: any((lake.folder / "_stage" / job).glob("*/*")))  # type: ignore[misc]
+            command.kill()
+        killed |= commands.begun(lake)
+    finished(conf, lake, "web.*")
+    web = [table for table in graph().tables if table.name.partition(".")[2].startswith(("web_", "url_"))]
+    assert {t.name: digest.of_version(lake, t)[0] for t in web if lake.exists(t)} == {
+        t.name: digest.of_version(undisturbed, t)[0] for t in web if undisturbed.exists(t)
+    }
+    commands.check_books(lake, graph(), killed)

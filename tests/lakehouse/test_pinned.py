@@ -24,6 +24,7 @@ from jobs.code.tables import code_benchmarks, code_decisions, code_languages, co
 from jobs.corpus.tables import mixture, packed_pretrain, pretrain
 from jobs.sft.tables import packed_stages, sft
 from jobs.synthesis.tables import algorithmic, synthetic
+from jobs.web import sources
 from lakehouse import ledger, ops, release, release_sequences
 from lakehouse.cli.main import main
 from lakehouse.errors import ConfigError, MachineError
@@ -246,13 +247,25 @@ def test_a_file_in_a_folder_is_called_as_the_released_split(lake: Lake, tmp_path
     assert export(lake, "first", "opc-sft-stage2", tmp_path, "jsonl").path.name == "train-00000-of-00001.jsonl"
 
 
-def test_texts_and_their_metadata_come_out_in_the_released_layouts(lake: Lake, tmp_path: Path) -> None:
+def test_recalled_texts_come_out_as_they_were_released_and_are_read_again(lake: Lake, tmp_path: Path) -> None:
     path = export(lake, "first", "opc-fineweb", tmp_path / "deep" / "web.parquet", "parquet").path
-    assert [str(kind) for kind in pq.read_schema(path).types] == [*["string"] * 5, "int64", "int64"]
+    assert [(field.name, str(field.type)) for field in pq.read_schema(path)] == [
+        ("url", "string"), ("tag", "string"), ("text", "string"), ("file_path", "string"), ("dump", "string"),
+        ("file_size_in_byte", "int64"), ("line_count", "int64"),
+    ]  # fmt: skip
     assert pq.read_table(path).to_pylist() == [
         {"url": "https://a.test/x", "tag": "code", "text": WEB_TEXT, "file_path": "crawl/a.warc.gz", "dump": "CC-1",
-         "file_size_in_byte": len(WEB_TEXT), "line_count": 3}
+         "file_size_in_byte": len(WEB_TEXT.encode()), "line_count": 3}
     ]  # fmt: skip
+    spec = sources.WebSource(name="again", kind="parquet", location=str(path), layout="opc-fineweb")
+    limits = sources.Limits(max_page_bytes=1_000_000, max_ratio=200, max_faults=10, shard_bytes=1_000_000)
+    found = [row for shard in sources.shards(spec, sources.files(spec), limits) for row in sources.read(shard, limits)]
+    assert [(row.url, row.dump, row.body.decode()) for row in found if isinstance(row, sources.Page)] == [
+        ("https://a.test/x", "CC-1", WEB_TEXT)
+    ]
+
+
+def test_metadata_of_source_code_comes_out_in_the_released_layout(lake: Lake, tmp_path: Path) -> None:
     meta = pq.read_table(export(lake, "first", "refinecode-meta", tmp_path / "meta.parquet", "parquet").path)
     assert meta.column_names == [
         "repo_name", "sub_path", "file_name", "file_ext", "file_size_in_byte", "line_count", "lang", "program_lang", "doc_type",

@@ -66,6 +66,8 @@ PEERS = (
 
 BINPACKING = Peer("binpacking", ("binpacking==2.0.1", "numpy==2.4.6", "pyarrow==25.0.1"), kernel={}, whole={})
 
+TRAFILATURA = Peer("trafilatura", ("trafilatura==2.3.1", "pyarrow==25.0.1"), kernel={}, whole={})
+
 # Not compared with: they read what is exported.
 LAYOUTS = Peer(
     "layouts",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.kernels.estimates import curve, precision_recall, wilson
+from jobs.kernels.estimates import curve, least_threshold, precision_recall, wilson
 
 
 def test_the_interval_is_wilson_s() -> None:
@@ -40,3 +40,25 @@ def test_precision_and_recall_count_scores_above_the_threshold_only() -> None:
     assert (precision.value, recall.value) == (0.5, 0.5)
     assert {t: (p, r) for t, p, r in curve(scored)}[0.85] == (1.0, 0.5)
     assert curve([]) == []
+
+
+def test_the_least_threshold_is_the_configured_one_where_that_is_precise_enough() -> None:
+    scored = [(0.9, True), (0.8, True), (0.7, False), (0.6, True), (0.3, False)]
+    assert least_threshold(scored, 0.75, 0.5) == 0.5
+    assert least_threshold(scored, 0.8, 0.5) == 0.7
+    assert least_threshold([(0.9, False)], 0.1, 0.5) is None
+    assert least_threshold([(0.5, True)], 0.1, 0.5) is None  # above the threshold there is nothing
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.6, 0.7, 0.9, 1.0]), st.booleans()), max_size=12),
+    st.sampled_from([0.0, 0.5, 0.8, 1.0]),
+    st.sampled_from([0.0, 0.5, 0.65]),
+)
+def test_the_least_threshold_is_the_first_of_all_candidates_that_is_precise_enough(
+    scored: list[tuple[float, bool]], precision: float, at_least: float
+) -> None:
+    candidates = sorted({at_least, *(score for score, _ in scored if score > at_least)})
+    reached = [(t, precision_recall(scored, t)[0].value) for t in candidates]
+    slow = next((t for t, found in reached if found is not None and found >= precision), None)
+    assert least_threshold(scored, precision, at_least) == slow

@@ -15,7 +15,8 @@ import pytest
 from jobs.kernels.page_classifier import Classifier, Settings, model_id, train
 
 SETTINGS = Settings(
-    pieces=600, characters=2_000, dimensions=16, epochs=8, learning_rate=0.5, ngrams=2, least_count=1, buckets=20_000, seed=7
+    pieces=600, characters=2_000, dimensions=16, epochs=8, least_updates=0, learning_rate=0.5, ngrams=2, least_count=1,
+    buckets=20_000, seed=7,
 )  # fmt: skip
 CODE_WORDS = [
     "def",
@@ -115,3 +116,17 @@ def test_labels_of_one_kind_are_refused() -> None:
 def test_bytes_that_are_no_model_are_refused() -> None:
     with pytest.raises(ValueError, match="expected a model"):
         Classifier(b"GIF89a")
+
+
+def test_a_small_seed_is_read_often_enough_to_part_the_scores() -> None:
+    few, unseen = LABELLED[:16], pages(40, seed=3)
+    once = replace(SETTINGS, epochs=1)
+    often = train([t for _, t in few], few, replace(once, least_updates=1_600))
+    assert often == train([t for _, t in few], few, replace(once, epochs=100))
+    assert train([t for _, t in few], few, replace(once, least_updates=10)) == train([t for _, t in few], few, once)
+
+    def apart(model: bytes) -> float:
+        scores = Classifier(model).scores([text for _, text in unseen])
+        return sum(abs(score - 0.5) for score in scores) / len(scores)
+
+    assert apart(often) > 0.4 > 0.1 > apart(train([t for _, t in few], few, once))

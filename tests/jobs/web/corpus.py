@@ -120,7 +120,11 @@ def write(folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     made = pages()
     (folder / "web.warc.gz").write_bytes(warc([response(page.url, page.html.encode()) for page in made]))
-    lines = ["topic,pattern,label,author,at", "code,qa.test/questions%,yes,Ada,2026-01-02"]
+    lines = [
+        "topic,pattern,label,author,at",
+        "code,qa.test/questions%,yes,Ada,2026-01-02",
+        "code,qa.test/questions%,no,model:m,2026-01-03",
+    ]
     (folder / "patterns.csv").write_text("\n".join([*lines, ""]))
     apart = [page for page in made if page.url.startswith(("https://zh.test", "https://other.test"))]
     said = [
@@ -146,8 +150,9 @@ SETTINGS: dict[str, Any] = {
         "stories": {"topic": "code", "label": False, "url": "story.test/%"},
     },
     "web.label.held_out": 0.0,
+    "web.recall.least_precision": None,
     "web.recall.classifier": {
-        "pieces": 600, "sample": 500, "characters": 2000, "dimensions": 16, "epochs": 10, "learning_rate": 0.5, "ngrams": 1,
-        "least_count": 1, "buckets": 1000, "seed": 3,
+        "pieces": 600, "sample": 500, "characters": 2000, "dimensions": 16, "epochs": 10, "least_updates": 0, "learning_rate": 0.5,
+        "ngrams": 1, "least_count": 1, "buckets": 1000, "seed": 3,
     },
 }  # fmt: skip

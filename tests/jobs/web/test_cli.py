@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from jobs.web import sheet
+from jobs.web import judge, sheet
 from jobs.web.cli import KEY, web
-from jobs.web.judge import Judge, JudgeError, Prompt, yes_share
+from jobs.web.judge import JudgeError, Prompt, yes_share
 from jobs.web.sources.labels import read_labels
 from lakehouse.config import conf_dir
 from lakehouse.errors import CodelakeError
@@ -54,6 +54,10 @@ def test_the_page_has_a_picture_with_both_lines_and_escapes_what_pages_say(lake:
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert len(re.findall("<polyline", page)) == 2
+    assert (
+        page.count("qa.test/&lt;script&gt;alert(1)&lt;/script&gt;%") == 1
+    )  # authors disagree about this pattern alone
+    assert "docs.test/%" not in page
     assert (
         'aria-label="Precision and recall on held-out pages per round: round 1: 100.0%, 40.0%; round 2: 100.0%, 100.0%"'
         in page
@@ -114,7 +118,7 @@ def test_a_model_labels_pages_once_and_a_killed_command_goes_on(
     monkeypatch.setenv(KEY, "secret-of-mine")
     out = tmp_path / "labels.jsonl"
     with serving(Endpoint(wanted="text of page 3\n", faults=[429, 500, 0])) as endpoint:
-        monkeypatch.setattr(Judge, "pause", 0.0)
+        monkeypatch.setattr(judge, "PAUSE_SECONDS", 0.0)
         common = ("--lake", lake, "--endpoint", endpoint.url, "--model", "m", "--at-once", 2, "--json")
         first = json.loads(run("label", out, "--pages", 5, *common))
         asked = len(endpoint.asked)
@@ -136,7 +140,7 @@ def test_a_model_labels_pages_once_and_a_killed_command_goes_on(
 def test_an_endpoint_that_is_away_keeps_what_was_answered(
     lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Judge, "pause", 0.0)
+    monkeypatch.setattr(judge, "PAUSE_SECONDS", 0.0)
     with serving(Endpoint(wanted="x", faults=[503] * 99)) as endpoint:
         result = CliRunner().invoke(
             web, ["label", str(tmp_path / "l.jsonl"), "--lake", lake, "--endpoint", endpoint.url, "--model", "m"]

@@ -35,7 +35,7 @@ def make(root: Path) -> Lake:
         {
             "page_id": ids[n], "url": url, "domain": domain_of(url), "text_id": ids[n], "bytes": 30, "title": HOSTILE, "how": "main",
             "extractor": "x", "charset": "utf-8", "charset_by": "utf8", "code_blocks": 0, "code_blocks_kept": 0, "code_share": 0.0,
-            "note": "", "text": f"text of page {n}",
+            "note": "", "text": f"text of page {n}", "redactions": [],
         }
         for n, url in enumerate(URLS)
     ]  # fmt: skip
@@ -47,6 +47,10 @@ def make(root: Path) -> Lake:
     ])  # fmt: skip
     _write(lake, tables.web_seeds, [
         {"topic": "code", "round": 2, "page_id": ids[3], "text_id": ids[3], "label": True, "why": "url"}
+    ])  # fmt: skip
+    _write(lake, tables.url_labels, [
+        {"topic": "code", "pattern": pattern, "label": True, "author": "Ada", "how": "person", "statements": n, "conflict": n > 1}
+        for n, pattern in ((1, "docs.test/%"), (2, f"qa.test/{HOSTILE}%"))
     ])  # fmt: skip
     _write(lake, tables.web_scores, [
         {"topic": "code", "round": r, "page_id": ids[n], "text_id": ids[n], "model_id": "a" * 64, "score": score}
@@ -71,7 +75,7 @@ def _round(number: int, recalled: int, share: float, ended: str | None) -> dict[
     return {
         "topic": "code", "round": number, "model_id": "a" * 64, "seed_yes": 4, "seed_no": 4, "pages": 12, "recalled": recalled,
         "bytes": 30 * recalled, "gained": recalled, "gained_bytes": 30 * recalled, "domains": 2, "gained_domains": 2, "missed": 3,
-        "held_out": 10, "threshold": 0.5, "precision": 1.0, "precision_low": 0.7, "precision_high": 1.0, "recall": share,
+        "held_out": 10, "tuned_on": 10, "threshold": 0.5, "threshold_by": "given", "precision": 1.0, "precision_low": 0.7, "precision_high": 1.0, "recall": share,
         "recall_low": share / 2, "recall_high": 1.0, "curve": [{"threshold": 0.5, "precision": 1.0, "recall": share}],
         "ended": ended,
     }  # fmt: skip
