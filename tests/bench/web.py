@@ -6,9 +6,9 @@ Kernels: one process, CPU seconds of its own; the peer runs in an environment of
 code blocks (`pre`) of three and more lines with an indented one, the share of which nine lines in ten are in the text with
 every blank.
 
-Rounds: the jobs on Spark as `codelake build` runs them, with the classifier's settings of conf/base.yaml. As many sittings as
-rounds: build, `codelake web annotate`, and for each *domain* in the sheet the answer that is known of it; prefixes
-are left open, pages are never asked. Precision and recall of the report are those of held-out pages; the truth over all
+Rounds: the jobs on Spark as `codelake build` runs them, with the settings of conf/base.yaml. A sitting is a build, then
+`codelake web annotate`, and for each *domain* in the sheet the answer that is known of it; prefixes are left open, pages
+are never asked. Sittings end when the sheet has no new domain, at the latest after the third. Precision and recall of the report are those of held-out pages; the truth over all
 pages that no seed labelled is counted beside them.
 """
 
@@ -43,7 +43,7 @@ from tests.bench.usage import measure
 
 LIMITS = Limits(max_page_bytes=5_000_000, max_ratio=200, max_faults=1000, shard_bytes=1 << 30)
 JOBS = ("web.ingest", "web.extract", "web.annotations", "web.label", "web.recall")
-ROUNDS = 3
+SITTINGS = 3
 Row = list[str]
 
 
@@ -241,10 +241,9 @@ def _rounds(folder: Path, keep: Path | None) -> Iterator[str]:
     try:
         sheet, lake = work / "urls.csv", Lake(str(work / "lake"))
         known = {f"{row['package']}{web_corpus.HOST}/%": row["label"] for row in _rows(folder / "truth.csv")}
-        sittings = [_sitting(folder, lake, sheet, 1)]
-        for number in range(2, ROUNDS + 1):
-            annotate(lake, sheet, known)
-            sittings.append(_sitting(folder, lake, sheet, number))
+        sittings = [_sitting(folder, lake, sheet)]
+        while annotate(lake, sheet, known) and len(sittings) < SITTINGS:
+            sittings.append(_sitting(folder, lake, sheet))
         yield from _jobs(sittings)
         yield ""
         yield from _found(folder, lake)
@@ -254,32 +253,32 @@ def _rounds(folder: Path, keep: Path | None) -> Iterator[str]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _sitting(folder: Path, lake: Lake, sheet: Path, number: int) -> lake_jobs.Ran:
-    """One more round, with the answers that are in the sheet."""
+def _sitting(folder: Path, lake: Lake, sheet: Path) -> lake_jobs.Ran:
+    """As many rounds as the answers in the sheet are good for; those that they do not touch are not computed again."""
     files = [str(folder / name) for name in ("seed.csv", "held-out.csv")] + [str(sheet)] * sheet.exists()
     source = {"name": "debian", "kind": "warc", "location": str(folder), "dump": "debian"}
     said = {
         "web.ingest.sources": [source],
         "web.annotations.files": files,
         "web.label.held_out": 0.0,
-        "web.recall.rounds": number,
         "lake.docs": False,
     }
     overrides = tuple(f"{key}={json.dumps(value)}" for key, value in said.items())
     return lake_jobs.run([lake_jobs.Step(lake, JOBS, overrides=overrides)])
 
 
-def annotate(lake: Lake, sheet: Path, known: Mapping[str, str]) -> None:
-    """What a person does: ask for the sheet, and say of each domain in it what is known of it."""
+def annotate(lake: Lake, sheet: Path, known: Mapping[str, str]) -> int:
+    """What a person does: ask for the sheet, say of each domain in it what is known of it; returns how many are new."""
     _codelake("web", "annotate", sheet, "--lake", lake.root)
     rows = _rows(sheet)
-    for row in rows:
-        if row["pattern"] in known:
-            row |= {"label": known[row["pattern"]], "author": "debian"}
+    new = [row for row in rows if row["pattern"] in known and not row["label"]]
+    for row in new:
+        row |= {"label": known[row["pattern"]], "author": "debian"}
     with sheet.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
+    return len(new)
 
 
 def _codelake(*arguments: object) -> None:
