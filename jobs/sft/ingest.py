@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
-from jobs.sft.sources.files import Refused, SftSource, Source, Taken, files, fingerprint, read
+from jobs.sft.sources.files import CountError, Refused, SftSource, Source, Taken, files, fingerprint, read
 from jobs.sft.tables import instruction_files, instructions
 from lakehouse.job import Inputs, Job, Output, Params
 from lakehouse.ops import quarantine
@@ -74,6 +74,7 @@ def ingest_job(reading: Reading, *, about: str, params: type[IngestParams], modu
             if name in changed
         ]
         rows = inputs.hold("read", _read(inputs, reading, found, params.most_bytes))
+        _check_counts(inputs, params, reading, rows)
         taken = rows.where(F.col("messages").isNotNull())
         of_files = inputs.changed.select(
             F.lit(reading.job).alias("job"), F.substring_index("file", "/", 1).alias("source"), _path().alias("path")
@@ -154,6 +155,26 @@ def _refused(rows: DataFrame, job: str) -> DataFrame:
         "size",
         "first_bytes",
     )
+
+
+def _check_counts(inputs: Inputs, params: IngestParams, reading: Reading, rows: DataFrame) -> None:
+    """Raises CountError where a data set has other rows, refused ones among them, than its publisher counts."""
+    assert inputs.changed is not None
+    wanted = {source.name: source.rows for source in params.sources if source.rows is not None}
+    if not wanted:
+        return
+    before = inputs.current(reading.files).join(inputs.changed, "file", "left_anti")
+    both = before.select("source", (F.col("rows") + F.col("refused")).alias("n")).unionByName(
+        rows.select("source", F.lit(1).cast("bigint").alias("n"))
+    )
+    counted = {row["source"]: int(row["n"]) for row in both.groupBy("source").agg(F.sum("n").alias("n")).collect()}
+    changed = {row["source"] for row in rows.select("source").distinct().collect()}
+    for name in sorted(changed & wanted.keys()):
+        if counted[name] != wanted[name]:
+            raise CountError(
+                f"source {name!r} has {counted[name]:,} rows; its `rows` says {wanted[name]:,}. A file is missing, cut or"
+                " doubled: fetch the set again, or correct `rows`."
+            )
 
 
 def _files(

@@ -40,6 +40,7 @@ class Source(BaseModel):
     licence: str | None = Field(None, description="licence of the data set as an SPDX expression")
     layout: str | None = Field(None, description="null takes the first that fits")
     columns: Mapping[str, str] = Field(default_factory=dict, description="our name of a column: the file's name of it")
+    rows: int | None = Field(None, ge=0, description="rows that its publisher counts; another number is refused")
 
     @field_validator("layout")
     @classmethod
@@ -60,6 +61,10 @@ class SftSource(Source):
     """A data set to tune on."""
 
     stage: int = Field(ge=1, le=2, description="stage of the tuning")
+
+
+class CountError(ValueError):
+    """A data set has another number of rows than it is said to have."""
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,26 @@ def test_a_release_pins_conversations_and_sequences(built: SftLake) -> None:
     assert all(check.equal for check in release.verify(built.lake, graph(), "sft"))
 
 
+def test_a_data_set_with_other_rows_than_its_publisher_counts_is_refused(tmp_path: Path, spark: SparkSession) -> None:
+    lake, folder = Lake(str(tmp_path / "lake")), tmp_path / "set"
+    folder.mkdir()
+    row = json.dumps({"instruction": "Say one.", "output": "One."})
+
+    def ingest(rows: int) -> Report:
+        sources = json.dumps([{"name": "set", "location": str(folder), "stage": 1, "rows": rows}])
+        given = load(graph(), overrides=[f"lake.root={lake.root}", "lake.docs=false", f"sft.ingest.sources={sources}"])
+        return Runner(lake, graph(), given, lambda: spark).run(graph().select(["sft.ingest"])[0])
+
+    (folder / "first.jsonl").write_text(f"{row}\n{row}\n{{broken\n")
+    with pytest.raises(InputError, match=r"source 'set' has 3 rows; its `rows` says 4"):
+        ingest(4)
+    assert ingest(3).status == "published"
+    (folder / "second.jsonl").write_text(f"{row}\n")
+    with pytest.raises(InputError, match=r"has 4 rows; its `rows` says 3"):
+        ingest(3)
+    assert ledger.read(lake, table("bronze.instructions")).num_rows == 2
+
+
 @pytest.mark.slow
 def test_a_file_that_comes_and_goes_leaves_everything_as_it_was(built: SftLake) -> None:
     before = built.digests()
