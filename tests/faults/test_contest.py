@@ -75,7 +75,7 @@ def test_two_builds_at_once_do_the_work_once(builds: Builds, tmp_path: Path, wai
     ("what", "processes", "count"),
     [
         pytest.param("append", 4, 50, id="200 ledger appends"),
-        pytest.param("publish", 2, 20, id="40 publishes", marks=pytest.mark.spark),
+        pytest.param("publish", 2, 10, id="20 publishes", marks=pytest.mark.spark),
         pytest.param("publish", 2, 250, id="500 publishes", marks=[pytest.mark.spark, pytest.mark.slow]),
     ],
 )

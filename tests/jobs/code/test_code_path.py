@@ -320,7 +320,7 @@ def test_a_released_table_is_read_by_pyarrow_duckdb_and_spark_without_this_proje
     names = ", ".join(by_arrow[min(by_arrow)])
     with duckdb.connect() as database:
         database.register("gold", opened.to_pyarrow_dataset())
-        by_duckdb = {r["doc_id"]: r for r in database.execute(f"SELECT {names} FROM gold").to_arrow_table().to_pylist()}
+        by_duckdb = {r["doc_id"]: r for r in database.sql(f"SELECT {names} FROM gold").to_arrow_table().to_pylist()}
     plain = spark.newSession().read.format("delta").option("versionAsOf", version).load(path)
     by_spark = {r["doc_id"]: r.asDict(recursive=True) for r in plain.collect()}
     assert by_arrow == by_duckdb == by_spark
@@ -351,6 +351,7 @@ def test_a_changed_threshold_decides_again_and_measures_nothing(
     assert {"rule": "licence", "value": None, "limit": None, "detail": "unknown"} in hits
 
 
+@pytest.mark.slow
 def test_growing_and_shrinking_ends_where_a_fresh_build_does(
     built: CodeLake, tmp_path: Path, spark: SparkSession
 ) -> None:

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.spark
 
 LENGTHS = {1: 160, 2: 200}
 SYSTEM = "You answer briefly."
-JOBS = graph().select(["sft.*"])
+JOBS = [job for job in graph().select(["sft.*"]) if job.name != "sft.synthetic"]  # no teacher is asked here
 LONG = "Explain a queue. " + " ".join(f"It holds item {n} until somebody asks." for n in range(60))
 
 
