@@ -164,15 +164,14 @@ def _check_counts(inputs: Inputs, params: IngestParams, reading: Reading, rows: 
     if not wanted:
         return
     before = inputs.current(reading.files).join(inputs.changed, "file", "left_anti")
-    both = before.select("source", (F.col("rows") + F.col("refused")).alias("n")).unionByName(
-        rows.select("source", F.lit(1).cast("bigint").alias("n"))
-    )
-    counted = {row["source"]: int(row["n"]) for row in both.groupBy("source").agg(F.sum("n").alias("n")).collect()}
-    changed = {row["source"] for row in rows.select("source").distinct().collect()}
-    for name in sorted(changed & wanted.keys()):
-        if counted[name] != wanted[name]:
+    kept = before.select("source", (F.col("rows") + F.col("refused")).alias("n"), F.lit(False).alias("read"))
+    new = rows.select("source", F.lit(1).cast("bigint").alias("n"), F.lit(True).alias("read"))
+    counted = kept.unionByName(new).groupBy("source").agg(F.sum("n").alias("n"), F.max("read").alias("read"))
+    for row in counted.where("read").orderBy("source").collect():
+        expected = wanted.get(row["source"])
+        if expected not in (None, row["n"]):
             raise CountError(
-                f"source {name!r} has {counted[name]:,} rows; its `rows` says {wanted[name]:,}. A file is missing, cut or"
+                f"source {row['source']!r} has {row['n']:,} rows; its `rows` says {expected:,}. A file is missing, cut or"
                 " doubled: fetch the set again, or correct `rows`."
             )
 
