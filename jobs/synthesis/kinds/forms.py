@@ -77,4 +77,4 @@ def wrong_forms(options: Mapping[str, Any]) -> str | None:
     return None
 
 
-FORMS = "how solutions and tests are written, by language; the first stands in for languages without one"
+FORMS = "how solutions and tests are written, by language; Python's stands in for languages without one"
