@@ -1,8 +1,8 @@
 """Clusters of near-duplicates: connected components of the pairs at or above a Jaccard threshold, one survivor each.
 
 The pairs keep their similarity, so a new threshold reads no text. Only clusters that a change touches are formed anew.
-Their components are found on the driver while their edges fit `driver_edges` (10 million take 6 s and 1.6 GB there), by
-rounds of DataFrames beyond; both give the same clusters.
+Which these are is found on the driver while all pairs fit `driver_rows`, their components while their edges fit
+`driver_edges` (10 million take 6 s and 1.6 GB there); by rounds of DataFrames beyond. All ways give the same clusters.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from jobs.dedup.corpus import Corpus
+from jobs.dedup.gathered import DoesNotFitError, fetched
 from jobs.dedup.stars import star_components
 from jobs.kernels.components import components
 from lakehouse.job import Inputs, Job, Output, Params
 
 
 class ClustersParams(Params):
-    # Where components are found changes no result.
-    placement: ClassVar[Mapping[str, Any]] = {"driver_edges": True}
+    # Where clusters are found changes no result.
+    placement: ClassVar[Mapping[str, Any]] = {"driver_rows": True, "driver_edges": True}
 
     jaccard: float = Field(gt=0, le=1, description="least similarity of two near-duplicates")
+    driver_rows: int = Field(ge=0, description="most pairs out of which the driver picks those that a change touches")
     driver_edges: int = Field(ge=0, description="most edges whose components are found on the driver")
 
 
@@ -35,15 +38,14 @@ def clusters_job(corpus: Corpus) -> Job:
     """`<corpus>.near_dedup`: every member of a cluster, and which one survives."""
 
     def transform(inputs: Inputs, params: ClustersParams) -> Output:
-        edges = (
-            inputs.whole(corpus.tables.pairs).toDF("id", "other", "jaccard").where(F.col("jaccard") >= params.jaccard)
-        )
-        affected = _affected(inputs, corpus, edges)
-        if affected is not None:
-            edges = edges.join(affected, "id", "left_semi")
-        clusters = _clusters(inputs, edges.where(F.col("id") < F.col("other")), params)
+        pairs = inputs.whole(corpus.tables.pairs).toDF("id", "other", "jaccard")
+        edges = pairs.where(F.col("jaccard") >= params.jaccard)
+        try:
+            clusters, affected = _gathered(inputs, corpus, edges, params)
+        except DoesNotFitError:
+            clusters, affected = _spread(inputs, corpus, edges, params)
         occurrences = inputs.whole(corpus.occurrences).withColumn("id", F.col(corpus.tables.key))
-        rows = _survivors(clusters, edges, occurrences, corpus).toDF(*corpus.tables.duplicates.column_names)
+        rows = _survivors(clusters, occurrences, corpus).toDF(*corpus.tables.duplicates.column_names)
         return Output(rows, None if affected is None else affected.toDF(corpus.tables.key))
 
     return Job(
@@ -58,11 +60,61 @@ def clusters_job(corpus: Corpus) -> Job:
     )
 
 
-def _affected(inputs: Inputs, corpus: Corpus, edges: DataFrame) -> DataFrame | None:
-    """The changed documents, their partners now, and the clusters that these were in; None when all are looked at.
+def _gathered(
+    inputs: Inputs, corpus: Corpus, edges: DataFrame, params: ClustersParams
+) -> tuple[DataFrame, DataFrame | None]:
+    """(id, cluster, nearest, jaccard) of whom a change touches, and these documents, all found on the driver."""
+    found, affected = fetched(edges, params.driver_rows), None
+    if inputs.changed is not None:
+        changed = fetched(inputs.changed, params.driver_rows)[corpus.tables.key]
+        members = fetched(inputs.current(corpus.tables.duplicates), params.driver_rows)
+        affected = touched(found, changed, members[corpus.tables.key], members["cluster"])
+        found = found.filter(pc.is_in(found["id"], affected))
+    clusters = inputs.spark.createDataFrame(cluster(found).join(nearest(found), "id"))
+    return clusters, None if affected is None else inputs.spark.createDataFrame(pa.table({"id": affected}))
+
+
+def touched(edges: pa.Table, changed: pa.ChunkedArray, members: pa.ChunkedArray, cluster: pa.ChunkedArray) -> pa.Array:
+    """The changed documents, their partners now, and the clusters that these were in.
 
     No edge leaves this set: an edge that is new or gone has changed ends, any other lies within one old cluster.
     """
+    seeds = _distinct(changed, edges.filter(pc.is_in(edges["id"], changed))["other"])
+    clusters = cluster.filter(pc.is_in(members, seeds))
+    return _distinct(seeds, members.filter(pc.is_in(cluster, clusters)))
+
+
+def nearest(edges: pa.Table) -> pa.Table:
+    """(id, nearest, jaccard): of every document the most similar other one, the greatest of those that are equally similar."""
+    order = [("id", "ascending"), ("jaccard", "descending"), ("other", "descending")]
+    ranked = edges.sort_by(order)
+    ids = ranked["id"].combine_chunks()
+    first = pa.array(np.r_[True, pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)][: len(ids)])
+    return ranked.filter(first).select(["id", "other", "jaccard"]).rename_columns(["id", "nearest", "jaccard"])
+
+
+def _distinct(*columns: pa.ChunkedArray) -> pa.Array:
+    chunks = [
+        chunk for column in columns for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])
+    ]
+    return pa.chunked_array(chunks, pa.string()).unique()
+
+
+def _spread(
+    inputs: Inputs, corpus: Corpus, edges: DataFrame, params: ClustersParams
+) -> tuple[DataFrame, DataFrame | None]:
+    """The same by Spark, but for the components of edges that fit `driver_edges`."""
+    affected = _affected(inputs, corpus, edges)
+    if affected is not None:
+        edges = edges.join(affected, "id", "left_semi")
+    clusters = _clusters(inputs, edges.where(F.col("id") < F.col("other")), params)
+    closest = edges.groupBy("id").agg(F.max(F.struct("jaccard", "other")).alias("nearest"))
+    closest = closest.select("id", F.col("nearest.other").alias("nearest"), "nearest.jaccard")
+    return clusters.join(closest, "id"), affected
+
+
+def _affected(inputs: Inputs, corpus: Corpus, edges: DataFrame) -> DataFrame | None:
+    """What `touched` gives; None when all are looked at."""
     if inputs.changed is None:
         return None
     changed = inputs.changed.toDF("id")
@@ -76,24 +128,24 @@ def _affected(inputs: Inputs, corpus: Corpus, edges: DataFrame) -> DataFrame | N
 
 def _clusters(inputs: Inputs, edges: DataFrame, params: ClustersParams) -> DataFrame:
     """(id, cluster) of every document that an edge names."""
-    ends = edges.select(F.col("id").alias("left"), F.col("other").alias("right"))
-    fetched = ends.limit(params.driver_edges + 1).toArrow()  # no second pass to count what most often fits
-    if len(fetched) > params.driver_edges:
-        return star_components(ends, inputs.hold)
-    return inputs.spark.createDataFrame(cluster(fetched))
+    ends = edges.select("id", "other")
+    try:
+        return inputs.spark.createDataFrame(cluster(fetched(ends, params.driver_edges)))
+    except DoesNotFitError:
+        return star_components(ends.toDF("left", "right"), inputs.hold)
 
 
 def cluster(edges: pa.Table) -> pa.Table:
-    """The cluster of every document that an edge (left, right) names: (id, cluster), cluster = its least id."""
-    left, right = edges["left"].combine_chunks(), edges["right"].combine_chunks()
+    """The cluster of every document that an edge (id, other) names: (id, cluster), cluster = its least id."""
+    left, right = edges["id"].combine_chunks(), edges["other"].combine_chunks()
     both = pa.concat_arrays([left, right]).unique()
-    ids = both.take(pa.compute.array_sort_indices(both))
-    ends = [pa.compute.index_in(side, ids).to_numpy().astype(np.int64) for side in (left, right)]
+    ids = both.take(pc.array_sort_indices(both))
+    ends = [pc.index_in(side, ids).to_numpy().astype(np.int64) for side in (left, right)]
     labels = components(ends[0], ends[1], len(ids))
     return pa.table({"id": ids, "cluster": ids.take(pa.array(labels))})
 
 
-def _survivors(clusters: DataFrame, edges: DataFrame, occurrences: DataFrame, corpus: Corpus) -> DataFrame:
+def _survivors(clusters: DataFrame, occurrences: DataFrame, corpus: Corpus) -> DataFrame:
     same = Window.partitionBy("cluster")
     ranked = (
         clusters.join(occurrences, "id")
@@ -101,14 +153,13 @@ def _survivors(clusters: DataFrame, edges: DataFrame, occurrences: DataFrame, co
         .withColumn("members", F.count("*").over(same))
         .withColumn("survivor", F.first("id").over(same.orderBy("nth")))
     )
-    nearest = edges.groupBy("id").agg(F.max(F.struct("jaccard", "other")).alias("nearest"))
     kept = F.col("nth") == 1
-    return ranked.join(nearest, "id").select(
+    return ranked.select(
         "id",
         "cluster",
         kept.alias("kept"),
         F.when(~kept, F.col("survivor")).alias("duplicate_of"),
-        F.col("nearest.other").alias("nearest"),
-        F.col("nearest.jaccard").alias("jaccard"),
+        "nearest",
+        "jaccard",
         "members",
     )

@@ -10,14 +10,17 @@ buckets each of the rest meets the `others` members that follow it in the order 
 What is measured follows from what the bands hold, not from the order in which documents came. A pair of which neither
 changed is not measured again.
 
+All of this is done twice over: by Spark, here, and where it fits the driver there (`jobs/dedup/gathered.py`).
+
 Cost: a scan of the bands, then work in the buckets that changed documents share. One pair costs a merge of two sorted
 sets, 6 us for two files of 13 kB; a set takes 0.4 bytes per byte of source code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +32,7 @@ from pyspark.sql.window import Window
 
 from jobs.dedup.bands import text_of
 from jobs.dedup.corpus import Corpus
+from jobs.dedup.gathered import DoesNotFitError, Limits, Texts, gathered
 from jobs.kernels.minhash import Setting
 from jobs.kernels.shingles import Shingling
 from jobs.kernels.similarity import shingle_sets, similarities
@@ -39,15 +43,26 @@ PAIR = "left string, right string, jaccard double"
 
 
 class PairsParams(Params):
+    # Where pairs are found changes no result.
+    placement: ClassVar[Mapping[str, Any]] = {"driver_rows": True}
+
     exact_to: float = Field(ge=0, le=1, description="clusters are exact at any threshold up to this similarity")
     others: int = Field(ge=1, description="members of its bucket that one below `exact_to` is compared with")
+    driver_rows: int = Field(ge=0, description="most documents, and most pairs, whose buckets are formed on the driver")
 
 
 def pairs_job(corpus: Corpus) -> Job:
     """`<corpus>.pairs`: each measured pair, in both directions."""
 
     def transform(inputs: Inputs, params: PairsParams) -> Output:
-        return _Pairs(inputs, corpus, params).output()
+        run = _Pairs(inputs, corpus, params)
+        try:
+            return gathered(
+                Texts(inputs, corpus, run.setting, run.sets_of),
+                Limits(params.exact_to, params.others, params.driver_rows),
+            )
+        except DoesNotFitError:
+            return run.output()
 
     return Job(
         f"{corpus.name}.pairs",
@@ -73,7 +88,8 @@ class _Pairs:
         members = self._members()
         affected = self._affected(members)
         buckets = self.inputs.hold("buckets", _ranked(members if affected is None else _within(members, affected)))
-        setting = self._setting()
+        bands = self.inputs.whole(self.corpus.tables.bands)
+        setting = self.setting(sorted(row.setting for row in bands.select("setting").distinct().collect()))
         known = self._known()
         wanted = _stars(buckets)
         sets = self._shingle_sets("sets", _unmeasured(wanted, known), setting)
@@ -123,10 +139,8 @@ class _Pairs:
         known = self._before().where(F.col("id") < F.col("other")).toDF("left", "right", "jaccard")
         return known.join(changed.toDF("left"), "left", "left_anti").join(changed.toDF("right"), "right", "left_anti")
 
-    def _setting(self) -> Setting:
+    def setting(self, found: Sequence[str]) -> Setting:
         """The one setting of the stored bands. Raises ConfigError where there are several, or one that is not ours."""
-        bands = self.inputs.whole(self.corpus.tables.bands)
-        found = sorted(row.setting for row in bands.select("setting").distinct().collect())
         name = self.corpus.tables.bands.name
         if len(found) > 1:
             raise ConfigError(
@@ -142,13 +156,18 @@ class _Pairs:
                 f"{name}: {error} Make the bands anew: `codelake build {self.corpus.name}.bands --full-refresh`."
             ) from error
 
+    def sets_of(self, ids: DataFrame, setting: Setting) -> DataFrame:
+        """(id, shingles) of these documents, for what is found on the driver."""
+        return self._sets("gathered_sets", ids, setting)
+
     def _shingle_sets(self, name: str, pairs: DataFrame, setting: Setting, but: DataFrame | None = None) -> DataFrame:
         """(id, shingles) of every document in a pair, of those in `but` not again."""
+        ids = pairs.select(F.explode(F.array("left", "right")).alias("id")).distinct()
+        return self._sets(name, ids if but is None else ids.join(but, "id", "left_anti"), setting)
+
+    def _sets(self, name: str, ids: DataFrame, setting: Setting) -> DataFrame:
         key, text = self.corpus.tables.key, self.corpus.text
-        ids = pairs.select(F.explode(F.array("left", "right")).alias(key)).distinct()
-        if but is not None:
-            ids = ids.join(but.select(F.col("id").alias(key)), key, "left_anti")
-        documents = self.inputs.whole(self.corpus.documents).select(key, text).join(ids, key, "left_semi")
+        documents = self.inputs.whole(self.corpus.documents).select(key, text).join(ids.toDF(key), key, "left_semi")
 
         def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:

@@ -51,7 +51,7 @@ def source(kind: str, location: Path | str, name: str = "code") -> str:
 
 MISTAKES = {
     "code: {near_dedup: {jacard: 0.8}}": (
-        r"my\.yaml:1: code\.near_dedup\.jacard: unknown key\. Allowed: driver_edges, jaccard\. Did you mean 'jaccard'\?"
+        r"my\.yaml:1: code\.near_dedup\.jacard: unknown key\. Allowed: driver_edges, driver_rows, jaccard\. Did you mean 'jaccard'\?"
     ),
     "code:\n  near_dup:\n    jaccard: 0.8": (
         r"my\.yaml:2: code\.near_dup: unknown key\. Allowed: .*code\.near_dedup.* Did you mean 'code\.near_dedup'\?"

@@ -87,7 +87,7 @@ def test_a_rule_set_or_signal_that_does_not_exist_is_refused_with_what_there_is(
     [
         (
             "code:\n  near_dedup:\n    jacard: 0.5\n",
-            r"my\.yaml:3: code\.near_dedup\.jacard: unknown key\. Allowed: driver_edges, jaccard\. Did you mean 'jaccard'\?",
+            r"my\.yaml:3: code\.near_dedup\.jacard: unknown key\. Allowed: driver_edges, driver_rows, jaccard\. Did you mean 'jaccard'\?",
         ),
         ("code:\n  near_dedup:\n    jaccard: often\n", r"my\.yaml:3: code\.near_dedup\.jaccard: .*found 'often'"),
         (

@@ -106,6 +106,7 @@ class Notebook:
         jaccard: float = 0.7,
         exact_to: float = 1.0,
         others: int = 64,
+        driver_rows: int = 100_000,
         driver_edges: int = 1000,
         shingle: int = 2,
     ) -> dict[str, Report]:
@@ -113,8 +114,8 @@ class Notebook:
         params: dict[str, Params] = {
             "notes.ingest": FileParams(file=str(self._file)),
             "notes.bands": MinHashParams(unit="ascii_words", shingle=shingle, hash="xxh3", bands=8, rows=4, seed=1),
-            "notes.pairs": PairsParams(exact_to=exact_to, others=others),
-            "notes.near_dedup": ClustersParams(jaccard=jaccard, driver_edges=driver_edges),
+            "notes.pairs": PairsParams(exact_to=exact_to, others=others, driver_rows=driver_rows),
+            "notes.near_dedup": ClustersParams(jaccard=jaccard, driver_rows=driver_rows, driver_edges=driver_edges),
         }
         spark = SparkConfig(master="local[2]", driver_memory="2g", fast_start=True, conf={})
         config = Config(LakeConfig(root=self.lake.root, lock_wait_seconds=5, docs=False), spark, params)

@@ -8,6 +8,7 @@ book.clusters()          # {"b": ["a", "b"]}: b has more likes
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Iterable
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.spark
 
 SETTING = Setting(Shingling("ascii_words", 2, "xxh3"), permutations=32, bands=8, rows=4, seed=1)
 WORDS = [f"w{i}" for i in range(400)]
+WAYS = pytest.mark.parametrize("rows", [100_000, 0], ids=["on the driver", "by Spark"])
 Hold = Callable[[str, DataFrame], DataFrame]
 
 
@@ -83,12 +85,12 @@ def components_of(edges: Iterable[tuple[str, str]]) -> set[frozenset[str]]:
     return {frozenset(c) for c in nx.connected_components(nx.Graph(list(edges)))}
 
 
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Notebook:
+@pytest.fixture(scope="module", params=[100_000, 0], ids=["on the driver", "by Spark"])
+def book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Notebook:
     made = Notebook(tmp_path_factory.mktemp("notes"), spark)
     made.notes = families(1, families=12, members=9)
     made.notes |= {"0" * 12: ("", 5), "1" * 12: ("", 5), "2" * 12: ("all alone here", 0)}
-    made.build()
+    made.build(driver_rows=request.param)
     return made
 
 
@@ -137,7 +139,10 @@ def test_a_note_without_a_token_has_no_partner(book: Notebook) -> None:
 
 
 def test_batches_changes_and_deletions_end_where_one_build_does(tmp_path: Path, spark: SparkSession) -> None:
-    """Notes come in two batches, the survivor of a cluster goes, another is rewritten: as if it had always been so."""
+    """Notes come in two batches, the survivor of a cluster goes, another is rewritten: as if it had always been so.
+
+    The last step is done twice, on the driver and by Spark, and the one build of all by Spark.
+    """
     every = families(2, families=6, members=6)
     slow = Notebook(tmp_path / "slow", spark)
     slow.notes = {name: every[name] for name in list(every)[: len(every) * 3 // 4]}
@@ -148,6 +153,10 @@ def test_batches_changes_and_deletions_end_where_one_build_does(tmp_path: Path, 
     rewritten = next(name for name in members if name != survivor)
     del slow.notes[survivor]
     slow.notes[rewritten] = ("something else altogether " + every[rewritten][0][:40], 9)
+    spread = Notebook(tmp_path / "spread", spark)
+    shutil.copytree(tmp_path / "slow", tmp_path / "spread", dirs_exist_ok=True)
+    spread.notes = slow.notes
+    spread.build(driver_rows=0, driver_edges=0)
     reports = slow.build()
     changed = {o["name"]: o for report in reports.values() for o in report.outputs}
     assert changed["silver.notes_bands"]["inserted"] + changed["silver.notes_bands"]["updated"] == 1
@@ -159,10 +168,10 @@ def test_batches_changes_and_deletions_end_where_one_build_does(tmp_path: Path, 
         "spark.sql.shuffle.partitions", "8"
     )  # another way to cut the work, another way to join: the same rows
     try:
-        fast.build(driver_edges=0)
+        fast.build(driver_rows=0, driver_edges=0)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", str(shuffled))
-    assert slow.digests() == fast.digests()
+    assert slow.digests() == fast.digests() == spread.digests()
     heirs = [
         n
         for n in members
@@ -203,33 +212,45 @@ def banded(spark: SparkSession, texts: dict[str, str], setting: Setting = SETTIN
     }
 
 
-def test_copies_cost_a_pair_each_and_not_a_pair_of_each_two(spark: SparkSession, hold: Hold) -> None:
+@WAYS
+def test_copies_cost_a_pair_each_and_not_a_pair_of_each_two(spark: SparkSession, hold: Hold, rows: int) -> None:
     frames = banded(spark, {f"{i:04}": "the very same words in every note of them" for i in range(500)})
-    pairs = run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=64))
+    pairs = run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=64, driver_rows=rows))
     assert (pairs.count(), pairs.select("jaccard").distinct().collect()[0][0]) == (2 * 499, 1.0)
 
 
-def test_a_crowd_of_unlike_members_meets_so_many_others_and_no_more(spark: SparkSession, hold: Hold) -> None:
+@WAYS
+def test_a_crowd_of_unlike_members_meets_so_many_others_and_no_more(spark: SparkSession, hold: Hold, rows: int) -> None:
     frames = banded(spark, {f"{i:04}": " ".join([f"w{i}", "x", f"y{i}"]) for i in range(300)})
     crowd = frames[tables.bands].withColumn("bands", F.array(F.lit(7).cast("bigint")))
     frames[tables.bands] = crowd
-    pairs = run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=0.9, others=4))
+    pairs = run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=0.9, others=4, driver_rows=rows))
     per_note = [row["count"] for row in pairs.groupBy("note_id").count().collect()]
     # The least meets all. Whoever follows meets it, four that follow and four that are followed; near the least, who
     # follows nobody, one pair less.
     assert sorted(per_note) == [8] * 8 + [9] * 291 + [299]
 
 
-def test_bands_of_two_settings_are_refused(spark: SparkSession, hold: Hold) -> None:
+@WAYS
+def test_bands_of_two_settings_are_refused(spark: SparkSession, hold: Hold, rows: int) -> None:
     frames = banded(spark, {"a": "one two three four"})
     other = banded(spark, {"b": "one two three four"}, Setting(Shingling("ascii_words", 3, "xxh3"), 32, 8, 4, 1))
     frames[tables.bands] = frames[tables.bands].unionByName(other[tables.bands])
     with pytest.raises(ConfigError, match=r"silver\.notes_bands holds bands of 2 settings.*--full-refresh"):
-        run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=4))
+        run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=4, driver_rows=rows))
     foreign = frames[tables.bands].withColumn("setting", F.lit(SETTING.canonical.replace("affine32", "legacy")))
     frames[tables.bands] = foreign
     with pytest.raises(ConfigError, match=r"silver\.notes_bands: setting .*legacy.*--full-refresh"):
-        run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=4))
+        run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=4, driver_rows=rows))
+
+
+def test_bands_without_their_document_are_an_error_and_no_similarity_of_zero(spark: SparkSession, hold: Hold) -> None:
+    frames = banded(spark, dict.fromkeys("abc", "one two three four"))
+    frames[notes] = frames[notes].where("note_id <> 'b'")
+    with pytest.raises(
+        ConfigError, match=r"names 1 documents that are not in bronze\.notes, such as b\..*--full-refresh"
+    ):
+        run("notes.pairs", Frames(spark, hold, frames), PairsParams(exact_to=1.0, others=4, driver_rows=100))
 
 
 def tangle() -> list[tuple[str, str]]:
@@ -254,9 +275,12 @@ def test_both_ways_to_find_components_agree_with_networkx(spark: SparkSession, h
     assert {row["id"]: row["cluster"] for row in star_components(frame, counted).collect()} == expected
     assert 3 < len(rounds) < 12
     columns = [pa.array([edge[i] for edge in edges], pa.string()) for i in (0, 1)]
-    on_driver = cluster(pa.table(columns, names=["left", "right"])).to_pylist()
+    on_driver = cluster(pa.table(columns, names=["id", "other"])).to_pylist()
     assert {row["id"]: row["cluster"] for row in on_driver} == expected
 
 
-def test_where_components_are_found_is_no_part_of_the_result() -> None:
-    assert ClustersParams(jaccard=0.7, driver_edges=1).digest == ClustersParams(jaccard=0.7, driver_edges=2).digest
+def test_where_something_is_found_is_no_part_of_the_result() -> None:
+    clusters = [ClustersParams(jaccard=0.7, driver_rows=rows, driver_edges=rows) for rows in (1, 2)]
+    pairs = [PairsParams(exact_to=0.9, others=4, driver_rows=rows) for rows in (1, 2)]
+    assert clusters[0].digest == clusters[1].digest
+    assert pairs[0].digest == pairs[1].digest
