@@ -46,6 +46,7 @@ class VersionedInputs:
         self.spark, self._lake, self._job, self._spans, self._work = spark, lake, job, spans, work
         self._same_recipe = same_recipe
         self.held: dict[str, DataFrame] = {}
+        self._told: dict[Table, bool] = {}  # whether the feed of a table tells of every changed key
         self._changed: DataFrame | None = None
         if job.fingerprints:
             self._changed = self._keys_given(changed_values)
@@ -68,9 +69,11 @@ class VersionedInputs:
         if tuple(scope) != table.key or not self._spans[table].moved:
             return self.whole(table).join(self._changed, scope, "left_semi").select(*table.column_names)
         feed = self._latest(table)
-        missing = self._changed.join(feed.select(*scope), scope, "left_anti")
         rows = feed.where(F.col("_change_type") != "delete").select(*table.column_names)
-        if missing.isEmpty():
+        missing = self._changed.join(feed.select(*scope), scope, "left_anti")
+        if table not in self._told:  # where the changed keys are those of this feed alone, it tells of all of them
+            self._told[table] = (self._moved == [table] and not self._job.fingerprints) or missing.isEmpty()
+        if self._told[table]:
             return rows
         return rows.unionByName(self.whole(table).join(missing, scope, "left_semi").select(*table.column_names))
 
@@ -114,14 +117,16 @@ class VersionedInputs:
         (column,) = self._job.scope
         return self.spark.createDataFrame([(value,) for value in values or ()], f"`{column}` string")
 
+    @property
+    def _moved(self) -> list[Table]:
+        """The inputs that say which keys changed."""
+        scope = set(self._job.scope)
+        return [table for table, span in self._spans.items() if span.moved and scope <= set(table.column_names)]
+
     def _keys_moved(self) -> DataFrame:
         """Distinct scope keys that any input's change feed names; held, because every input is cut down by it."""
         scope = list(self._job.scope)
-        feeds = [
-            self._feed(table, span).select(*scope)
-            for table, span in self._spans.items()
-            if span.moved and set(scope) <= set(table.column_names)
-        ]
+        feeds = [self._feed(table, self._spans[table]).select(*scope) for table in self._moved]
         if not feeds:
             return self.spark.createDataFrame([], ", ".join(f"`{name}` string" for name in scope))
         keys = feeds[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,8 +96,7 @@ def stage(
     changes.write.mode("overwrite").parquet(path)
     if hit is None:
         return Staged(table.name, path, base, _count(path), 0, 0)
-    counted = spark.read.schema(f"{OP} string").parquet(path).groupBy(OP).count().collect()
-    counts = {row[OP]: int(row["count"]) for row in counted}
+    counts = _count_by_op(path)
     return Staged(table.name, path, base, *(counts.get(op, 0) for op in ("insert", "update", "delete")))
 
 
@@ -147,3 +147,13 @@ def _count(path: str) -> int:
     import pyarrow.parquet as pq
 
     return sum(pq.read_metadata(file).num_rows for file in Path(path).glob("*.parquet"))
+
+
+def _count_by_op(path: str) -> dict[str, int]:
+    """Rows of each operation: of the one column that says it, a batch at a time, without a Spark job."""
+    import pyarrow.dataset as ds
+
+    counts: Counter[str] = Counter()
+    for batch in ds.dataset(path, format="parquet").to_batches(columns=[OP]):
+        counts.update({row["values"]: row["counts"] for row in batch[OP].value_counts().to_pylist()})
+    return counts

@@ -25,7 +25,7 @@ from lakehouse.errors import ConfigError
 from lakehouse.job import Inputs, Output
 
 Jaccard = npt.NDArray[np.float64]
-SHINGLES_PER_ROW = 100  # that fit beside each of the rows that fit: 400 bytes
+SHINGLES_PER_ROW = 500  # that fit beside each of the rows that fit: 2 kB, the set of 5 kB of source code
 
 
 class DoesNotFitError(Exception):

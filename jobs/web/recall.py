@@ -82,12 +82,13 @@ class ClassifierParams(Params):
 class RecallParams(Params):
     topics: tuple[str, ...] = Field(description="what to look for; each is a loop of its own")
     rounds: int = Field(ge=1, description="most rounds")
-    threshold: float = Field(ge=0, lt=1, description="a page with a higher score is recalled, and of a round at least")
+    threshold: float = Field(ge=0, lt=1, description="a page with a higher score is recalled, where nothing tunes this")
     least_precision: float | None = Field(
         ge=0,
         le=1,
-        description="a round raises its threshold until so many of half the held-out pages are wanted; null: never",
+        description="a round tunes its threshold: the least by which so many of half the held-out pages are wanted; null: never",
     )
+    least_threshold: float = Field(ge=0, lt=1, description="a tuned threshold is not less")
     domain_share: float = Field(ge=0, lt=1, description="a domain with a higher share of recalled pages is related")
     least_pages: int = Field(ge=1, description="pages that a domain must have to be related")
     least_gain: float = Field(ge=0, description="share of new pages among recalled ones below which rounds end")
@@ -252,17 +253,15 @@ class Loop:
         return both.withColumn("model_id", F.lit(name))
 
     def limit(self, scores: DataFrame) -> Limit:
-        """The configured threshold, or the least above it that is as precise as asked for on pages held out for this."""
+        """The least threshold that is as precise as asked for on pages held out for this, else the configured one."""
         given, precision = self.params.threshold, self.params.least_precision
         if precision is None:
             return Limit(given, "given", 0)
         apart = self._apart(scores, measured=False)
         if not apart:
             return Limit(given, "given", 0)
-        found = least_threshold(apart, precision, given)
-        if found is None:
-            return Limit(given, "unmet", len(apart))
-        return Limit(found, "raised" if found > given else "given", len(apart))
+        found = least_threshold(apart, precision, self.params.least_threshold)
+        return Limit(given, "unmet", len(apart)) if found is None else Limit(found, "tuned", len(apart))
 
     def _apart(self, scores: DataFrame, *, measured: bool) -> list[tuple[float, bool]]:
         """Score and label of the held-out pages: of those that figures are counted on, or that choose the threshold."""

@@ -267,8 +267,8 @@ web_rounds = Table(
         Column(
             "threshold_by",
             "string",
-            "given: as configured; raised: to the least precision; unmet: no threshold reaches that, so as configured",
-            checks=(one_of("given", "raised", "unmet"),),
+            "given: as configured; tuned: the least that is precise enough; unmet: none is, so as configured",
+            checks=(one_of("given", "tuned", "unmet"),),
         ),
         Column("precision", "double", "wanted of recalled, held-out pages; null without any", nullable=True),
         Column("precision_low", "double", "lower end of its 95 % interval (Wilson)", nullable=True),

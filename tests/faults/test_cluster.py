@@ -18,7 +18,14 @@ from tests.faults.builds import Builds
 # Three undisturbed builds come first, and executors start without a class-data archive.
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-CLUSTER = ("--set", "spark.master=local-cluster[2,1,1024]", "--set", 'spark.conf={spark.sql.shuffle.partitions: "3"}')
+SETTINGS = (
+    "spark.master=local-cluster[2,1,1024]",
+    'spark.conf={spark.sql.shuffle.partitions: "3"}',
+    "code.pairs.driver_rows=0",  # so few documents would fit the driver
+    "code.near_dedup.driver_rows=0",
+    "code.near_dedup.driver_edges=0",
+)
+CLUSTER = tuple(word for setting in SETTINGS for word in ("--set", setting))
 
 
 def executors(pid: int) -> list[psutil.Process]:

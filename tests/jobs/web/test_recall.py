@@ -188,7 +188,7 @@ def test_topics_run_through_one_loop_and_one_without_labels_says_what_it_waits_f
     assert {tuple(row["topics"]) for row in lake.rows("silver.web_documents")} == {("math",)}
 
 
-def test_a_round_raises_its_threshold_to_the_precision_asked_for_by_pages_that_no_figure_is_counted_on(
+def test_a_round_tunes_its_threshold_to_the_precision_asked_for_by_pages_that_no_figure_is_counted_on(
     built: WebLake, spark: SparkSession, settings: Mapping[str, Any]
 ) -> None:
     params = built.config({**settings, "web.recall.least_precision": 0.9}).jobs["web.recall"]
@@ -201,8 +201,10 @@ def test_a_round_raises_its_threshold_to_the_precision_asked_for_by_pages_that_n
         return spark.createDataFrame(rows, "page_id string, score double")
 
     raised = loop.limit(scored(yes=0.9, no=0.7))
-    assert (raised.threshold, raised.by) == (0.7, "raised")
-    assert loop.limit(scored(yes=0.9, no=0.2)).by == "given"
+    assert (raised.threshold, raised.by) == (0.7, "tuned")
+    lowered = loop.limit(scored(yes=0.9, no=0.2))
+    assert (lowered.threshold, lowered.by) == (0.2, "tuned")
+    assert loop.limit(scored(yes=0.9, no=0.01)).threshold == params.least_threshold > 0.01
     assert loop.limit(scored(yes=0.6, no=0.7)) == recall.Limit(0.5, "unmet", raised.tuned_on)
     assert 0 < raised.tuned_on < len(apart)
     assert len(loop._apart(scored(1.0, 0.0), measured=True)) == len(apart) - raised.tuned_on
