@@ -74,7 +74,9 @@ def _gathered(
     return clusters, None if affected is None else inputs.spark.createDataFrame(pa.table({"id": affected}))
 
 
-def touched(edges: pa.Table, changed: pa.ChunkedArray, members: pa.ChunkedArray, cluster: pa.ChunkedArray) -> pa.Array:
+def touched(
+    edges: pa.Table, changed: pa.ChunkedArray, members: pa.ChunkedArray, cluster: pa.ChunkedArray
+) -> pa.ChunkedArray:
     """The changed documents, their partners now, and the clusters that these were in.
 
     No edge leaves this set: an edge that is new or gone has changed ends, any other lies within one old cluster.
@@ -86,18 +88,15 @@ def touched(edges: pa.Table, changed: pa.ChunkedArray, members: pa.ChunkedArray,
 
 def nearest(edges: pa.Table) -> pa.Table:
     """(id, nearest, jaccard): of every document the most similar other one, the greatest of those that are equally similar."""
-    order = [("id", "ascending"), ("jaccard", "descending"), ("other", "descending")]
-    ranked = edges.sort_by(order)
+    ranked = edges.sort_by([("id", "ascending"), ("jaccard", "descending"), ("other", "descending")])
     ids = ranked["id"].combine_chunks()
     first = pa.array(np.r_[True, pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)][: len(ids)])
     return ranked.filter(first).select(["id", "other", "jaccard"]).rename_columns(["id", "nearest", "jaccard"])
 
 
-def _distinct(*columns: pa.ChunkedArray) -> pa.Array:
-    chunks = [
-        chunk for column in columns for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])
-    ]
-    return pa.chunked_array(chunks, pa.string()).unique()
+def _distinct(*columns: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return pa.chunked_array([pa.chunked_array(chunks, pa.string()).unique()])
 
 
 def _spread(

@@ -46,18 +46,20 @@ def curve(scored: Sequence[tuple[float, bool]]) -> list[tuple[float, float, floa
     return found
 
 
-def least_threshold(scored: Sequence[tuple[float, bool]], precision: float, at_least: float) -> float | None:
-    """The least threshold, `at_least` or one of the scores above it, above which this share of the pages is wanted.
+def best_threshold(scored: Sequence[tuple[float, bool]], precision: float, at_least: float) -> float | None:
+    """Of the thresholds above which this share of the pages is wanted the one of best F1, of equal ones the least.
 
-    None where no threshold with a page above it reaches the share. The least one recalls most. Cost: one sort.
+    Thresholds are `at_least` and the scores above it. None where none of them, with a page above it, reaches the share.
+    Cost: one sort.
     """
-    ordered = sorted(scored, reverse=True)
-    found, hits = None, 0
-    for n, (score, wanted) in enumerate(ordered, start=1):
+    ordered, wanted = sorted(scored, reverse=True), sum(label for _, label in scored)
+    found, hits, best = None, 0, (0, 1)
+    for n, (score, label) in enumerate(ordered, start=1):
         if score <= at_least:
             break
-        hits += wanted
+        hits += label
         below = ordered[n][0] if n < len(ordered) else at_least  # the threshold that recalls just these n
-        if below < score and hits >= precision * n:
-            found = max(below, at_least)
+        f1 = (hits, n + wanted)  # half of it, as a fraction
+        if below < score and hits >= precision * n and f1[0] * best[1] >= best[0] * f1[1]:
+            found, best = max(below, at_least), f1
     return found

@@ -27,7 +27,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.code.arrow import Rows, map_rows
-from jobs.kernels.estimates import curve, least_threshold, precision_recall
+from jobs.kernels.estimates import best_threshold, curve, precision_recall
 from jobs.kernels.page_classifier import Settings, model_id, train
 from jobs.kernels.url_patterns import Pattern, Patterns
 from jobs.web import seeds
@@ -86,7 +86,8 @@ class RecallParams(Params):
     least_precision: float | None = Field(
         ge=0,
         le=1,
-        description="a round tunes its threshold: the least by which so many of half the held-out pages are wanted; null: never",
+        description="a round tunes its threshold: the one of best F1 by which so many of half the held-out pages are wanted;"
+        " null: never",
     )
     least_threshold: float = Field(ge=0, lt=1, description="a tuned threshold is not less")
     domain_share: float = Field(ge=0, lt=1, description="a domain with a higher share of recalled pages is related")
@@ -253,14 +254,14 @@ class Loop:
         return both.withColumn("model_id", F.lit(name))
 
     def limit(self, scores: DataFrame) -> Limit:
-        """The least threshold that is as precise as asked for on pages held out for this, else the configured one."""
+        """Of the thresholds that are as precise as asked for the best, by pages held out for this; else the configured one."""
         given, precision = self.params.threshold, self.params.least_precision
         if precision is None:
             return Limit(given, "given", 0)
         apart = self._apart(scores, measured=False)
         if not apart:
             return Limit(given, "given", 0)
-        found = least_threshold(apart, precision, self.params.least_threshold)
+        found = best_threshold(apart, precision, self.params.least_threshold)
         return Limit(given, "unmet", len(apart)) if found is None else Limit(found, "tuned", len(apart))
 
     def _apart(self, scores: DataFrame, *, measured: bool) -> list[tuple[float, bool]]:

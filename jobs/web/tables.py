@@ -267,7 +267,7 @@ web_rounds = Table(
         Column(
             "threshold_by",
             "string",
-            "given: as configured; tuned: the least that is precise enough; unmet: none is, so as configured",
+            "given: as configured; tuned: of best F1 among those precise enough; unmet: none is, so as configured",
             checks=(one_of("given", "tuned", "unmet"),),
         ),
         Column("precision", "double", "wanted of recalled, held-out pages; null without any", nullable=True),

@@ -5,11 +5,13 @@ wilson(9, 10)    -> Estimate(0.9, 0.596, 0.982)
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.kernels.estimates import curve, least_threshold, precision_recall, wilson
+from jobs.kernels.estimates import best_threshold, curve, precision_recall, wilson
 
 
 def test_the_interval_is_wilson_s() -> None:
@@ -42,12 +44,15 @@ def test_precision_and_recall_count_scores_above_the_threshold_only() -> None:
     assert curve([]) == []
 
 
-def test_the_least_threshold_is_the_configured_one_where_that_is_precise_enough() -> None:
+def test_the_best_threshold_is_precise_enough_and_recalls_what_it_can() -> None:
     scored = [(0.9, True), (0.8, True), (0.7, False), (0.6, True), (0.3, False)]
-    assert least_threshold(scored, 0.75, 0.5) == 0.5
-    assert least_threshold(scored, 0.8, 0.5) == 0.7
-    assert least_threshold([(0.9, False)], 0.1, 0.5) is None
-    assert least_threshold([(0.5, True)], 0.1, 0.5) is None  # above the threshold there is nothing
+    assert best_threshold(scored, 0.75, 0.5) == 0.5  # three of four wanted, all of them: F1 6 / 7
+    assert best_threshold(scored, 0.8, 0.5) == 0.7
+    assert (
+        best_threshold([(0.9, True), *[(0.8, False)] * 9, (0.7, True)], 0.1, 0.5) == 0.8
+    )  # one in eleven more is worth less
+    assert best_threshold([(0.9, False)], 0.1, 0.5) is None
+    assert best_threshold([(0.5, True)], 0.1, 0.5) is None  # above the threshold there is nothing
 
 
 @given(
@@ -55,10 +60,14 @@ def test_the_least_threshold_is_the_configured_one_where_that_is_precise_enough(
     st.sampled_from([0.0, 0.5, 0.8, 1.0]),
     st.sampled_from([0.0, 0.5, 0.65]),
 )
-def test_the_least_threshold_is_the_first_of_all_candidates_that_is_precise_enough(
+def test_the_best_threshold_is_the_best_of_all_candidates(
     scored: list[tuple[float, bool]], precision: float, at_least: float
 ) -> None:
-    candidates = sorted({at_least, *(score for score, _ in scored if score > at_least)})
-    reached = [(t, precision_recall(scored, t)[0].value) for t in candidates]
-    slow = next((t for t, found in reached if found is not None and found >= precision), None)
-    assert least_threshold(scored, precision, at_least) == slow
+    wanted = sum(label for _, label in scored)
+    f1: dict[float, Fraction] = {}
+    for threshold in {at_least, *(score for score, _ in scored if score > at_least)}:
+        recalled = [label for score, label in scored if score > threshold]
+        if recalled and sum(recalled) >= precision * len(recalled):
+            f1[threshold] = Fraction(2 * sum(recalled), len(recalled) + wanted)
+    slow = min((t for t in f1 if f1[t] == max(f1.values())), default=None)
+    assert best_threshold(scored, precision, at_least) == slow
