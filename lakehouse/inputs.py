@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,12 +17,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 from pyspark.sql.window import Window
 
+from lakehouse.feed import CHANGE, COMMIT, PLAIN_FILES, feed
 from lakehouse.job import Job
 from lakehouse.lake import Lake, Span
 from lakehouse.table import Table
-
-# Spark lists more paths than this by a job of its own (spark.sql.sources.parallelPartitionDiscovery.threshold).
-PLAIN_FILES = 32
 
 
 class VersionedInputs:
@@ -68,9 +67,9 @@ class VersionedInputs:
             return self.whole(table)
         if tuple(scope) != table.key or not self._spans[table].moved:
             return self.whole(table).join(self._changed, scope, "left_semi").select(*table.column_names)
-        feed = self._latest(table)
-        rows = feed.where(F.col("_change_type") != "delete").select(*table.column_names)
-        missing = self._changed.join(feed.select(*scope), scope, "left_anti")
+        latest = self._latest(table)
+        rows = latest.where(F.col(CHANGE) != "delete").select(*table.column_names)
+        missing = self._changed.join(latest.select(*scope), scope, "left_anti")
         if table not in self._told:  # where the changed keys are those of this feed alone, it tells of all of them
             self._told[table] = (self._moved == [table] and not self._job.fingerprints) or missing.isEmpty()
         if self._told[table]:
@@ -126,35 +125,21 @@ class VersionedInputs:
     def _keys_moved(self) -> DataFrame:
         """Distinct scope keys that any input's change feed names; held, because every input is cut down by it."""
         scope = list(self._job.scope)
-        feeds = [self._feed(table, self._spans[table]).select(*scope) for table in self._moved]
+        feeds = [feed(self.spark, self._lake, table, self._spans[table]).select(*scope) for table in self._moved]
         if not feeds:
             return self.spark.createDataFrame([], ", ".join(f"`{name}` string" for name in scope))
-        keys = feeds[0]
-        for feed in feeds[1:]:
-            keys = keys.unionByName(feed)
-        return self.hold("_changed", keys.distinct())
-
-    def _feed(self, table: Table, span: Span) -> DataFrame:
-        assert span.seen is not None
-        assert span.now is not None
-        return (
-            self.spark.read.format("delta")
-            .option("readChangeFeed", "true")
-            .option("startingVersion", span.seen + 1)
-            .option("endingVersion", span.now)
-            .load(self._lake.location(table))
-        )
+        return self.hold("_changed", reduce(DataFrame.unionByName, feeds).distinct())
 
     def _latest(self, table: Table) -> DataFrame:
         """The last thing that happened to each key in the feed: its new row, or its deletion."""
         span = self._spans[table]
         assert span.seen is not None
         assert span.now is not None
-        feed = self._feed(table, span).where(F.col("_change_type") != "update_preimage")
+        rows = feed(self.spark, self._lake, table, span).where(F.col(CHANGE) != "update_preimage")
         if span.now == span.seen + 1:
-            return feed  # one commit names a key once
-        latest = Window.partitionBy(*table.key).orderBy(F.desc("_commit_version"))
-        return feed.withColumn("_nth", F.row_number().over(latest)).where("_nth = 1").drop("_nth")
+            return rows  # one commit names a key once
+        latest = Window.partitionBy(*table.key).orderBy(F.desc(COMMIT))
+        return rows.withColumn("_nth", F.row_number().over(latest)).where("_nth = 1").drop("_nth")
 
 
 def read(spark: SparkSession, lake: Lake, table: Table, version: int) -> DataFrame:
