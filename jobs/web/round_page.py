@@ -99,11 +99,10 @@ def _line(name: str, css: str, points: Sequence[tuple[float, Mapping[str, Any]]]
     marks = [
         Markup(
             '<line class="{c}" x1="{x:.1f}" x2="{x:.1f}" y1="{a:.1f}" y2="{b:.1f}"/><circle class="f{c}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-            '<text class="f{c}" x="{t:.1f}" y="{y:.1f}" dy="4" text-anchor="{side}">{value}</text>'
+            '<text class="f{c}" x="{x:.1f}" y="{t:.1f}" text-anchor="middle">{value}</text>'
         ).format(
             c=css,
-            t=x + (9 if name == "recall" else -9),
-            side="start" if name == "recall" else "end",
+            t=_beside(name, row),
             value=_percent(row[name]),
             x=x,
             a=_y(row[f"{name}_low"]),
@@ -113,6 +112,13 @@ def _line(name: str, css: str, points: Sequence[tuple[float, Mapping[str, Any]]]
         for x, row in known
     ]
     return Markup('<polyline class="{c}" points="{p}"/>').format(c=css, p=path) + Markup("").join(marks)
+
+
+def _beside(name: str, row: Mapping[str, Any]) -> float:
+    """Where the figure stands: off both lines, that of the higher point above its interval, that of the other below."""
+    precision, recall = (row[key] if row[key] is not None else -1 for key in ("precision", "recall"))
+    above = (name == "precision") == (precision >= recall)
+    return _y(row[f"{name}_high"]) - 6 if above else _y(row[f"{name}_low"]) + 15
 
 
 def _y(share: float) -> float:
@@ -184,12 +190,16 @@ def _borderline(views: Views, topic: str, last: int, threshold: float) -> Markup
         [EXCERPT, topic, last, threshold, MOST_BORDERLINE],
     )
     rows = [
-        [f"{r['score']:.4f}", visible(r["url"] or "", 120), visible(f"{r['title']} | {r['text']}", EXCERPT)]
+        [
+            f"{r['score']:.4f}",
+            visible(r["url"] or "", 120),
+            visible(" ".join(f"{r['title']} | {r['text']}".split()), EXCERPT),
+        ]
         for r in found
     ]
-    return Markup("<h3>At the threshold</h3><p class=note>Pages whose score is nearest to {limit}.</p>{table}").format(
-        limit=threshold, table=_table(("score", "address", "begins"), rows, texts=(1, 2))
-    )
+    return Markup(
+        "<h3>At the threshold</h3><p class=note>Pages whose score is nearest to {limit:.3f}.</p>{table}"
+    ).format(limit=threshold, table=_table(("score", "address", "begins"), rows, texts=(1, 2)))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int]) -> Markup:
