@@ -10,7 +10,7 @@ buckets each of the rest meets the `others` members that follow it in the order 
 What is measured follows from what the bands hold, not from the order in which documents came. A pair of which neither
 changed is not measured again.
 
-All of this is done twice over: by Spark, here, and where it fits the driver there (`jobs/dedup/gathered.py`).
+Here Spark does all of this; what fits the driver is done there, to the same rows (`jobs/dedup/gathered.py`).
 
 Cost: a scan of the bands, then work in the buckets that changed documents share. One pair costs a merge of two sorted
 sets, 6 us for two files of 13 kB; a set takes 0.4 bytes per byte of source code.
