@@ -41,9 +41,9 @@ def feed(spark: SparkSession, lake: Lake, table: Table, span: Span) -> DataFrame
     found = plain_files(Path(lake.location(table)), span.seen + 1, span.now) if lake.is_local else None
     if found is None:
         return by_delta(spark, lake, table, span.seen + 1, span.now)
-    parts = [_read(spark, table, files) for files in found]
-    empty = spark.createDataFrame([], f"{table.spark_schema}, {CHANGE} string, {COMMIT} bigint")
-    return reduce(DataFrame.unionByName, parts) if parts else empty
+    if not found:
+        return spark.createDataFrame([], f"{table.spark_schema}, {CHANGE} string, {COMMIT} bigint")
+    return reduce(DataFrame.unionByName, [_read(spark, table, files) for files in found])
 
 
 def by_delta(spark: SparkSession, lake: Lake, table: Table, first: int, last: int) -> DataFrame:

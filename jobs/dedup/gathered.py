@@ -60,7 +60,7 @@ def gathered(texts: Texts, limits: Limits) -> Output:
     if inputs.changed is not None:
         before, changed = (fetched(rows, limits.rows) for rows in (inputs.current(tables.pairs), inputs.changed))
     names = _ordered(table[tables.key] for table in (bands, before, changed) if table is not None)
-    every = buckets(_array(bands["bands"]), _places(names, bands[tables.key]))
+    every = buckets(bands["bands"].combine_chunks(), _places(names, bands[tables.key]))
     known = Known(_places(names, before[tables.key]), _places(names, before["other"]), before["jaccard"].to_numpy())
     affected = None
     if changed is not None:
@@ -151,7 +151,7 @@ class _Pairs:
         sets = held.toArrow()
         place[_places(self.names, sets["id"])] = np.arange(len(sets))
         self._check(documents[place[documents] < 0])
-        return _array(sets["shingles"]), place
+        return sets["shingles"].combine_chunks(), place
 
     def _check(self, missing: Index) -> None:
         if len(missing):
@@ -203,9 +203,5 @@ def _ordered(columns: Iterable[pa.ChunkedArray]) -> pa.StringArray:
 
 def _places(names: pa.StringArray, column: pa.ChunkedArray) -> Index:
     """Where each of the column is among the names; all of them are there."""
-    found: Index = pc.index_in(_array(column).cast(pa.string()), names).to_numpy().astype(np.int64)
+    found: Index = pc.index_in(column.combine_chunks().cast(pa.string()), names).to_numpy().astype(np.int64)
     return found
-
-
-def _array(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()
